@@ -1,0 +1,210 @@
+"""Raster files through GDAL: what a file says about itself, and windows of it on any grid.
+
+Receives paths and GeoBoxes; hands on `RasterInfo` and plain arrays in stored values. Handles are kept open per thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RioWindow
+
+from landweave.errors import GridError, SourceError
+from landweave.grid import Window, crs_of, resolve_crs
+
+__all__ = ["RasterInfo", "close_rasters", "read_info", "read_window"]
+
+_MAX_OPEN = 128
+_handles = threading.local()
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster file says about itself.
+
+    Attributes:
+        path: As opened.
+        geobox: Its grid; crs None where the file has none.
+        count: Number of layers.
+        dtypes: One per layer.
+        descriptions: One per layer, None where unnamed.
+        scales: One per layer, None where the file states none (GDAL's 1.0 with offset 0.0 means absent).
+        offsets: Likewise.
+        nodata: One per layer, None where undeclared.
+        driver: GDAL driver.
+        block_shape: Rows and columns of a stored block.
+        tags: File-level tags (`wavelength` and the like ride here for ENVI).
+    """
+
+    path: str
+    geobox: GeoBox
+    count: int
+    dtypes: tuple[str, ...]
+    descriptions: tuple[str | None, ...]
+    scales: tuple[float | None, ...]
+    offsets: tuple[float | None, ...]
+    nodata: tuple[float | None, ...]
+    driver: str
+    block_shape: tuple[int, int]
+    tags: dict[str, str]
+
+
+def _open(path: str) -> Any:
+    local = path if path.startswith("/vsi") or "://" in path or ":" in path[2:] else None
+    if local is None and not Path(path).exists():
+        raise SourceError(f"file {path} does not exist")
+    try:
+        return rasterio.open(path)
+    except RasterioIOError as err:
+        raise SourceError(f"{path} is not a raster that GDAL can open (truncated? another kind of file?): {err}") from err
+
+
+def _handle(path: str) -> Any:
+    cache: OrderedDict[Any, Any] | None = getattr(_handles, "cache", None)
+    if cache is None:
+        cache = _handles.cache = OrderedDict()
+    if path in cache:
+        cache.move_to_end(path)
+    else:
+        cache[path] = _open(path)
+        if len(cache) > _MAX_OPEN:
+            cache.popitem(last=False)[1].close()
+    return cache[path]
+
+
+def close_rasters() -> None:
+    """Close the handles that the calling thread keeps open (a file that changed is read anew afterwards)."""
+    cache = getattr(_handles, "cache", None)
+    while cache:
+        cache.popitem()[1].close()
+
+
+def read_info(path: str | Path) -> RasterInfo:
+    """Read a raster's header.
+
+    Raises:
+        SourceError: If the file is missing, truncated or not a raster.
+    """
+    with _open(str(path)) as src:
+        stated = [not (s == 1.0 and o == 0.0) for s, o in zip(src.scales, src.offsets, strict=True)]
+        crs = resolve_crs(src.crs) if src.crs else None
+        return RasterInfo(
+            path=str(path), geobox=GeoBox((src.height, src.width), Affine(*src.transform[:6]), crs), count=src.count,
+            dtypes=tuple(src.dtypes), descriptions=tuple(d or None for d in src.descriptions),
+            scales=tuple(s if k else None for s, k in zip(src.scales, stated, strict=True)),
+            offsets=tuple(o if k else None for o, k in zip(src.offsets, stated, strict=True)),
+            nodata=tuple(src.nodatavals), driver=src.driver, block_shape=src.block_shapes[0], tags=dict(src.tags()),
+        )  # fmt: skip
+
+
+def read_window(
+    path: str, layers: list[int], geobox: GeoBox, window: Window, *, resampling: str = "nearest",
+    nodata: float | None = None, src_crs: Any = None,
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
+    """Read layers of a file on the pixels of `window` of `geobox`, which may reach past the grid's and the file's edge.
+
+    A file that shares the grid's lattice is read as it is; any other is resampled by GDAL with the exact transformer
+    (tolerance 0), so that a pixel's value does not depend on the window it was read in.
+
+    Args:
+        path: Anything rasterio opens.
+        layers: 1-based layers.
+        geobox: The target grid.
+        window: Window of it.
+        resampling: GDAL's name: nearest, bilinear, cubic, average, mode, ...
+        nodata: Stored marker; the file's own by default.
+        src_crs: The file's crs where it has none, or a wrong one.
+
+    Returns:
+        Stored values (layer, y, x) in the file's dtype, and their validity (same shape): False outside the file, on
+        nodata and on NaN. Values where it is False mean nothing.
+
+    Raises:
+        SourceError: If the file cannot be read; names it.
+        GridError: If neither the file nor the caller states a crs.
+    """
+    src = _handle(path)
+    try:
+        direct = _shared_window(src, geobox, window, src_crs)
+        if direct is not None:
+            return _read_direct(src, layers, direct, nodata)
+        return _read_warped(src, layers, geobox, window, resampling, nodata, src_crs)
+    except RasterioError as err:
+        raise SourceError(f"cannot read {path} (truncated or corrupt?): {err}") from err
+
+
+def _crs_given(src: Any, src_crs: Any) -> Any:
+    if src_crs is None and not src.crs:
+        raise GridError(f"{src.name} has no crs; state it in the recipe (crs: EPSG:...)")
+    return resolve_crs(src_crs if src_crs is not None else src.crs)
+
+
+def _shared_window(src: Any, geobox: GeoBox, window: Window, src_crs: Any) -> Window | None:
+    """Give the window in the file's own pixels where the file shares the grid's crs and lattice, else None."""
+    a, b = geobox.affine, src.transform
+    size = 1e-3 * abs(a.a)
+    if any(abs(p - q) * max(geobox.shape) > size for p, q in ((a.a, b.a), (a.b, b.b), (a.d, b.d), (a.e, b.e))):
+        return None
+    col, row = ~b @ (a.c, a.f)
+    if abs(col - round(col)) > 1e-3 or abs(row - round(row)) > 1e-3 or _crs_given(src, src_crs) != crs_of(geobox):
+        return None
+    return Window(window.row + round(row), window.col + round(col), window.height, window.width)
+
+
+def _validity(data: NDArray[Any], markers: list[float | None]) -> NDArray[np.bool_]:
+    valid = np.ones(data.shape, dtype=bool)
+    for i, marker in enumerate(markers):
+        if data.dtype.kind == "f":
+            valid[i] &= ~np.isnan(data[i])
+            if marker is not None and not np.isnan(marker):
+                # a float file may hold its marker rounded to its own precision
+                valid[i] &= data[i] != data.dtype.type(marker)
+        elif marker is not None and np.isfinite(marker) and float(marker).is_integer():
+            valid[i] &= data[i] != marker
+    return valid
+
+
+def _read_direct(src: Any, layers: list[int], window: Window, nodata: float | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    inside = window.clip((src.height, src.width))
+    shape = (len(layers), window.height, window.width)
+    markers = [nodata if nodata is not None else src.nodatavals[i - 1] for i in layers]
+    if inside.height == 0 or inside.width == 0:
+        return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
+    data = src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height))
+    valid = _validity(data, markers)
+    if inside == window:
+        return data, valid
+    full, full_valid = np.zeros(shape, dtype=data.dtype), np.zeros(shape, dtype=bool)
+    rows = slice(inside.row - window.row, inside.row_end - window.row)
+    cols = slice(inside.col - window.col, inside.col_end - window.col)
+    full[:, rows, cols], full_valid[:, rows, cols] = data, valid
+    return full, full_valid
+
+
+def _read_warped(
+    src: Any, layers: list[int], geobox: GeoBox, window: Window, resampling: str, nodata: float | None, src_crs: Any
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    marker = nodata if nodata is not None else src.nodatavals[layers[0] - 1]
+    affine = geobox.affine @ Affine.translation(window.col, window.row)
+    options: dict[str, Any] = {"src_nodata": marker} if marker is not None else {}
+    with WarpedVRT(
+        src, src_crs=_crs_given(src, src_crs).to_wkt(), crs=crs_of(geobox).to_wkt(), transform=affine,
+        width=window.width, height=window.height, resampling=Resampling[resampling], tolerance=0.0, add_alpha=True,
+        **options,
+    ) as vrt:  # fmt: skip
+        data = vrt.read(layers)
+        alpha = vrt.read(vrt.count) > 0
+    valid = _validity(data, [marker] * len(layers)) & alpha
+    return data, valid
