@@ -135,6 +135,14 @@ class Asset:
     nodata: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SceneMask:
+    """Which pixels of a scene are clear: those whose value in `asset` is one of `clear`; the others become NaN."""
+
+    asset: Asset
+    clear: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Scene:
     """One acquisition as delivered: its assets by band name, sensor and time.
@@ -145,6 +153,7 @@ class Scene:
         time_start: First moment the values stand for, UTC, naive.
         time_end: End of it (exclusive); equal to `time_start` for an instant. None of both for a static layer.
         assets: One per band; band names are common names.
+        mask: Where the scene's pixels are clear, if it says.
         crs: Overrides the files' crs (for files without one), as WKT or EPSG code.
         properties: Anything else worth keeping in the lineage.
     """
@@ -154,6 +163,7 @@ class Scene:
     time_start: datetime | None
     time_end: datetime | None
     assets: tuple[Asset, ...]
+    mask: SceneMask | None = None
     crs: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
 

@@ -27,6 +27,8 @@ from landweave.grid import Window, crs_of, resolve_crs
 __all__ = ["RasterInfo", "close_rasters", "read_info", "read_window"]
 
 _MAX_OPEN = 128
+_EXACT = 1e-12
+"""Tolerance of the transformer in pixels: below it GDAL computes every pixel exactly (rasterio cannot pass 0 itself)."""
 _handles = threading.local()
 
 
@@ -115,8 +117,8 @@ def read_window(
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
     """Read layers of a file on the pixels of `window` of `geobox`, which may reach past the grid's and the file's edge.
 
-    A file that shares the grid's lattice is read as it is; any other is resampled by GDAL with the exact transformer
-    (tolerance 0), so that a pixel's value does not depend on the window it was read in.
+    A file that shares the grid's lattice is read as it is; any other is resampled by GDAL with the exact transformer,
+    so that a pixel's value does not depend on the window it was read in.
 
     Args:
         path: Anything rasterio opens.
@@ -201,7 +203,7 @@ def _read_warped(
     options: dict[str, Any] = {"src_nodata": marker} if marker is not None else {}
     with WarpedVRT(
         src, src_crs=_crs_given(src, src_crs).to_wkt(), crs=crs_of(geobox).to_wkt(), transform=affine,
-        width=window.width, height=window.height, resampling=Resampling[resampling], tolerance=0.0, add_alpha=True,
+        width=window.width, height=window.height, resampling=Resampling[resampling], tolerance=_EXACT, add_alpha=True,
         **options,
     ) as vrt:  # fmt: skip
         data = vrt.read(layers)
