@@ -1,0 +1,7 @@
+"""The command line: thin shells over the stage functions."""
+
+from __future__ import annotations
+
+from landweave.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,82 @@
+"""The entry point: one clear line for a user's mistake, a traceback only with `--debug`, exit codes that scripts can read."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+import landweave
+from landweave.cli import listing, stages
+from landweave.cli.show import print_error, print_line
+from landweave.errors import LandweaveError
+
+app = typer.Typer(
+    name="landweave",
+    help="Land-cover maps that can be trusted: from imagery of any sensor to a judged map.\n\n"
+    "Start with `landweave simulate land/` and `landweave run land/recipe.yaml --out out/`; then write a recipe of your own "
+    "(`landweave schema` gives its JSON schema) and look at `landweave plan RECIPE` before you run it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+stages.register(app)
+listing.register(app)
+
+_debug = False
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print_line(f"landweave {landweave.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and debug messages.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    global _debug
+    _debug = debug
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("rasterio").setLevel(logging.ERROR)  # its errors reach the user as ours, with the file named
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 a user's mistake, 3 some blocks failed, 130 interrupted, 1 a bug of ours."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and give the exit code."""
+    try:
+        result = app(args=args, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except LandweaveError as err:
+        if _debug:
+            raise
+        print_error(str(err))
+        return err.exit_code
+    except typer.Abort:
+        print_error("interrupted; nothing unfinished was left under its final name, and the same command resumes")
+        return 130
+    except KeyboardInterrupt:
+        print_error("interrupted; nothing unfinished was left under its final name, and the same command resumes")
+        return 130
+    except typer.Exit as exit_:
+        return int(exit_.exit_code)
+    except Exception as err:
+        if _debug:
+            raise
+        if hasattr(err, "show") and hasattr(err, "exit_code"):  # click's usage errors format themselves
+            err.show()
+            return int(err.exit_code)
+        print_error(f"{type(err).__name__}: {err}\nthis looks like a bug in landweave; run again with `landweave --debug ...` "
+                    "for the traceback and report it")  # fmt: skip
+        return 1
