@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,22 @@ def read_json(path: Path | str) -> Any:
         raise SourceError(f"{path} is not JSON: {err.msg} in line {err.lineno}") from err
 
 
+_held: ContextVar[frozenset[Path]] = ContextVar("landweave_held_folders", default=frozenset())
+
+
 @contextmanager
 def lock_folder(folder: Path | str) -> Iterator[None]:
     """Hold the lock on an output folder; it is an OS lock, which dies with its process.
 
+    A stage that runs inside another that holds the same folder passes through.
+
     Raises:
-        OutputLockedError: If another process holds it.
+        OutputLockedError: If another process (or an unrelated thread) holds it.
     """
-    at = Path(folder)
+    at = Path(folder).absolute()
+    if at in _held.get():
+        yield
+        return
     at.mkdir(parents=True, exist_ok=True)
     path = at / ".lock"
     with path.open("a+") as file:
@@ -142,9 +151,11 @@ def lock_folder(folder: Path | str) -> Iterator[None]:
         except OSError as err:
             raise OutputLockedError(errno.EWOULDBLOCK, f"another landweave process is writing to {at}; wait for it, or "
                                                        "choose another --out") from err  # fmt: skip
+        token = _held.set(_held.get() | {at})
         try:
             yield
         finally:
+            _held.reset(token)
             _unlock(file.fileno())
 
 
