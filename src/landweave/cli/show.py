@@ -66,7 +66,8 @@ def progress_bars() -> Iterator[ProgressBars]:
         return
     columns = (
         TextColumn("{task.description:<12}"), BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"), _Rate(), TimeElapsedColumn(), TimeRemainingColumn(), _Memory(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"), _Rate(),
+        TimeElapsedColumn(), TimeRemainingColumn(), _Memory(),
     )  # fmt: skip
     with Progress(*columns, console=err, transient=False) as bars:
         yield ProgressBars(bars)
