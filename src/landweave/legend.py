@@ -203,6 +203,7 @@ class Nomenclature:
         source: Where the classes and definitions come from.
         legend: The classes.
         crosswalks: Key of another nomenclature -> {class name here -> class names there it may correspond to}.
+        parents: Name of a group of classes (their `parent`) -> the group above it, where there is one.
     """
 
     key: str
@@ -210,6 +211,7 @@ class Nomenclature:
     source: str
     legend: Legend
     crosswalks: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_nomenclatures() -> list[str]:
@@ -231,4 +233,4 @@ def get_nomenclature(key: str) -> Nomenclature:
     text = (resources.files("landweave") / "nomenclatures" / f"{key}.json").read_text(encoding="utf-8")
     data = json.loads(text)
     crosswalks = {other: {a: tuple(b) for a, b in table.items()} for other, table in data.get("crosswalks", {}).items()}
-    return Nomenclature(key, data["title"], data["source"], Legend.from_dicts(data["classes"]), crosswalks)
+    return Nomenclature(key, data["title"], data["source"], Legend.from_dicts(data["classes"]), crosswalks, data.get("parents", {}))
