@@ -1,0 +1,27 @@
+"""Models: the registry of families, training, cross-validation, prediction block by block, and the model folder.
+
+Receives sample tables and blocks; hands on `PixelModel`, a `types.Predictor`.
+"""
+
+from __future__ import annotations
+
+from landweave.models.folder import load_model, save_model
+from landweave.models.options import ModelOptions
+from landweave.models.predictor import PixelModel
+from landweave.models.registry import ModelFamily, get_model, list_models, register_model
+from landweave.models.training import train_model
+from landweave.models.validation import CrossValidation, cross_validate
+
+__all__ = [
+    "CrossValidation",
+    "ModelFamily",
+    "ModelOptions",
+    "PixelModel",
+    "cross_validate",
+    "get_model",
+    "list_models",
+    "load_model",
+    "register_model",
+    "save_model",
+    "train_model",
+]

@@ -1,0 +1,44 @@
+"""Save a model as a folder and load it again; the files themselves are `io.model_folder`'s."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landweave.errors import ModelError
+from landweave.io.model_folder import StoredModel, read_model_folder, write_model_folder
+from landweave.models.engines import Weights, load_engine
+from landweave.models.predictor import PixelModel
+from landweave.types import Predictor
+
+__all__ = ["load_model", "save_model"]
+
+
+def save_model(model: Predictor, folder: Path | str) -> Path:
+    """Write a model: `card.json`, `legend.json` and its weights; an older model in the folder is replaced.
+
+    Raises:
+        ModelError: If it is not a model that was trained or loaded here.
+        DiskFullError: If the disk fills.
+    """
+    if not isinstance(model, PixelModel):
+        raise ModelError(f"cannot save a {type(model).__name__}; save_model takes what train_model or load_model gave")
+    weights = model.engine.to_weights()
+    stored = StoredModel(
+        card=model.card, engine=model.engine.kind, columns=model.columns, arrays=weights.arrays, blobs=weights.blobs
+    )
+    return write_model_folder(stored, folder)
+
+
+def load_model(folder: Path | str) -> PixelModel:
+    """Load a model; nothing in the folder is ever executed.
+
+    Returns:
+        A model that predicts bit for bit what the saved one did.
+
+    Raises:
+        SourceError: If a file is missing.
+        ModelError: If the card does not fit its schema, a checksum differs, or the engine is unknown.
+    """
+    stored = read_model_folder(folder)
+    engine = load_engine(stored.engine, Weights(stored.arrays, stored.blobs))
+    return PixelModel(stored.card, engine, stored.columns)

@@ -1,0 +1,88 @@
+"""The model families by name: what they are called, which parameters they take, how they are made and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from landweave.errors import ModelError
+from landweave.legend import suggest_name
+from landweave.models.engines import Engine
+
+__all__ = ["ModelFamily", "get_model", "list_models", "register_model"]
+
+Cost = Literal["low", "medium", "high"]
+ClassWeight = Literal["balanced"] | dict[int, float] | None
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """One kind of model.
+
+    Attributes:
+        name: Registry name ("random-forest").
+        title: For people.
+        make: (params, n_features, seed, class_weight) -> unfitted scikit-learn classifier; class weights by class_index.
+        export: Fitted classifier -> engine that predicts from arrays alone.
+        defaults: Parameters it takes with their defaults.
+        handles_nan: Whether it can be trained and used with `missing: native`.
+        fit_cost: Time to train, roughly.
+        predict_cost: Time to map, roughly.
+        source: Where the method comes from.
+    """
+
+    name: str
+    title: str
+    make: Callable[[Mapping[str, Any], int, int, ClassWeight], Any]
+    export: Callable[[Any], Engine]
+    defaults: Mapping[str, Any]
+    handles_nan: bool = False
+    fit_cost: Cost = "medium"
+    predict_cost: Cost = "medium"
+    source: str = ""
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Fill in the defaults.
+
+        Raises:
+            ModelError: If a parameter is unknown; the message lists the known ones.
+        """
+        for name in params:
+            if name not in self.defaults:
+                near = suggest_name(name, self.defaults)
+                hint = f"did you mean {near!r}? " if near else ""
+                raise ModelError(f"{self.name} has no parameter {name!r}; {hint}it takes {', '.join(sorted(self.defaults))}")
+        return {**self.defaults, **params}
+
+
+_families: dict[str, ModelFamily] = {}
+_homes = {
+    "random-forest": "random_forest",
+}
+
+
+def register_model(family: ModelFamily) -> None:
+    """Make a family known; a family of the same name is replaced."""
+    _families[family.name] = family
+
+
+def get_model(name: str) -> ModelFamily:
+    """Give the family of a name.
+
+    Raises:
+        ModelError: If there is none; the message lists what exists.
+    """
+    if name not in _families and name in _homes:
+        import_module(f"landweave.models.families.{_homes[name]}")
+    if name not in _families:
+        near = suggest_name(name, {*_families, *_homes})
+        hint = f"did you mean {near!r}? " if near else ""
+        raise ModelError(f"no model named {name!r}; {hint}known models: {', '.join(sorted({*_families, *_homes}))}")
+    return _families[name]
+
+
+def list_models() -> list[ModelFamily]:
+    """List the families by name."""
+    return [get_model(name) for name in sorted({*_families, *_homes})]

@@ -1,0 +1,195 @@
+"""From a sample table to a model: fit one family on the usable rows, export its arrays, fill in the card."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import landweave
+from landweave.errors import ModelError
+from landweave.models.inputs import prepare_features
+from landweave.models.options import ModelOptions
+from landweave.models.predictor import PixelModel
+from landweave.models.registry import ModelFamily, get_model
+from landweave.types import ModelCard, SampleTable
+
+__all__ = ["fit_model", "train_model"]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Usable training rows: features as the estimator sees them, class_index, weight, and which rows they are."""
+
+    features: NDArray[np.float32]
+    target: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+
+
+def train_model(
+    samples: SampleTable, *, options: ModelOptions, licence: str = "unspecified",
+    lineage: Mapping[str, Any] | None = None, metrics: Mapping[str, Mapping[str, float]] | None = None,
+) -> PixelModel:  # fmt: skip
+    """Train a model on all rows of a sample table whose `purpose` is not "reference".
+
+    Args:
+        samples: Table with features.
+        options: Family, parameters, class weights, what to do with gaps, seed.
+        licence: Licence of the model, for its card.
+        lineage: More to keep in the card (input checksums, where the samples come from).
+        metrics: Cross-validation scores for the card: "random", "spatial" -> name -> value.
+
+    Returns:
+        A model that predicts from arrays alone.
+
+    Raises:
+        ModelError: If the family or a parameter is unknown, the table has no features, no usable row, or fewer than two
+            classes; or if `options.name` is auto (see `choose_model`).
+    """
+    if "purpose" in samples.frame and (samples.frame["purpose"] == "reference").any():
+        samples = samples.select((samples.frame["purpose"] != "reference").to_numpy())
+    family = find_family(options)
+    rows = _usable_rows(samples, options)
+    model = _fit(samples, rows, family, options, _make_card(samples, rows, family, options))
+    extra = {"licence": licence, "metrics": {k: dict(v) for k, v in (metrics or {}).items()}}
+    card = model.card.model_copy(update={**extra, "lineage": {**model.card.lineage, **(lineage or {})}})
+    return PixelModel(card, model.engine, model.columns)
+
+
+def fit_model(samples: SampleTable, *, options: ModelOptions) -> PixelModel:
+    """Train on every row, with a card that holds only what predicting needs; for folds and comparisons.
+
+    Raises:
+        ModelError: As `train_model`.
+    """
+    family = find_family(options)
+    rows = _usable_rows(samples, options)
+    return _fit(samples, rows, family, options, _plain_card(samples, family, options))
+
+
+def find_family(options: ModelOptions) -> ModelFamily:
+    """Give the family that options name, after checking that it can do what they ask.
+
+    Raises:
+        ModelError: If it is unknown, is `auto`, or cannot take NaN where `missing` is native.
+    """
+    if options.name == "auto":
+        raise ModelError("model name is 'auto', which is a choice among families; choose with choose_model first")
+    family = get_model(options.name)
+    if options.missing == "native" and not family.handles_nan:
+        raise ModelError(f"{family.name} cannot take gaps as they are (missing: native); use fill or mask, or one of "
+                         "random-forest, extra-trees, catboost")  # fmt: skip
+    family.complete(options.params)
+    return family
+
+
+def _usable_rows(samples: SampleTable, options: ModelOptions) -> _Rows:
+    if not samples.inputs:
+        raise ModelError("sample table has no features; run extract_samples with a cube first")
+    optional = [i.name for i in samples.inputs if not i.required]
+    if optional and options.missing == "fill":
+        raise ModelError(f"input {optional[0]!r} is optional, and missing: fill has nothing to fill it from; "
+                         "use missing: native or mask")  # fmt: skip
+    features, usable = prepare_features(
+        samples.to_features(), samples.inputs, missing=options.missing, min_valid_steps=options.min_valid_steps
+    )
+    target = samples.to_class_index()
+    present = np.unique(target[usable])
+    if present.size < 2:
+        names = [samples.legend.names[i] for i in present]
+        raise ModelError(f"{int(usable.sum())} of {len(samples)} samples are usable and hold {present.size} class(es) "
+                         f"({', '.join(names) or 'none'}); training needs at least two classes")  # fmt: skip
+    weight = samples.frame["weight"].to_numpy(dtype=np.float64) if "weight" in samples.frame else np.ones(len(samples))
+    return _Rows(features[usable], target[usable], weight[usable], usable)
+
+
+def _class_weights(samples: SampleTable, target: NDArray[np.int64], options: ModelOptions) -> Any:
+    if options.class_weight is None or options.class_weight == "balanced":
+        return options.class_weight
+    given = {samples.legend.index_of(name): w for name, w in options.class_weight.items()}
+    return {int(k): float(given.get(int(k), 1.0)) for k in np.unique(target)}
+
+
+def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions, card: ModelCard) -> PixelModel:
+    params = family.complete(options.params)
+    weights = _class_weights(samples, rows.target, options)
+    try:
+        estimator = family.make(params, rows.features.shape[1], options.seed, weights)
+        # equal weights are left out: not every estimator takes any
+        extra = {} if np.all(rows.weight == 1.0) else {"sample_weight": rows.weight}
+        estimator.fit(rows.features, rows.target, **extra)
+    except (ValueError, TypeError) as err:
+        if isinstance(err, ModelError):
+            raise
+        raise ModelError(f"{family.name} cannot be trained with {params or 'its defaults'}: {err}") from err
+    return PixelModel(card, family.export(estimator), tuple(int(c) for c in estimator.classes_))
+
+
+def _plain_card(samples: SampleTable, family: ModelFamily, options: ModelOptions) -> ModelCard:
+    return ModelCard(
+        model=family.name, title=family.title, params=family.complete(options.params), inputs=samples.inputs,
+        classes=samples.legend.to_dicts(), features=samples.feature_names, missing=options.missing,
+        min_valid_steps=options.min_valid_steps,
+    )  # fmt: skip
+
+
+def _make_card(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions) -> ModelCard:
+    low, high = _band_spans(samples, rows.usable)
+    counts = np.bincount(rows.target, minlength=len(samples.legend))
+    return _plain_card(samples, family, options).model_copy(update={
+        "p01": low, "p99": high,
+        "n_samples": {name: int(n) for name, n in zip(samples.legend.names, counts, strict=True)},
+        "footprint": _footprint(samples, rows.usable), "dates": _dates(samples, rows.usable),
+        "lineage": {"options": options.model_dump(mode="json"), "versions": _versions(family)},
+    })  # fmt: skip
+
+
+def _band_spans(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[dict[str, float], dict[str, float]]:
+    """Give the 1st and 99th percentile of each band over rows and steps, keyed "<input>.<band>"."""
+    flat, low, high, at = samples.to_features()[usable], {}, {}, 0
+    for spec in samples.inputs:
+        width = len(spec.feature_names)
+        series = flat[:, at : at + width].reshape(len(flat), -1, len(spec.bands))
+        at += width
+        for b, band in enumerate(spec.bands):
+            values = series[:, :, b]
+            values = values[~np.isnan(values)]
+            if values.size:
+                p01, p99 = np.percentile(values.astype(np.float64), [1, 99])
+                low[f"{spec.name}.{band}"], high[f"{spec.name}.{band}"] = float(p01), float(p99)
+    return low, high
+
+
+def _footprint(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+    if samples.frame.crs is None:
+        return None
+    lonlat = samples.to_xy("EPSG:4326")[usable]
+    west, south, east, north = (float(v) for v in (*lonlat.min(axis=0), *lonlat.max(axis=0)))
+    return (west, south, east, north) if np.isfinite([west, south, east, north]).all() else None
+
+
+def _dates(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[str, str] | None:
+    if "time_start" not in samples.frame or "time_end" not in samples.frame:
+        return None
+    rows = samples.frame[usable]
+    first, last = rows["time_start"].min(), rows["time_end"].max()
+    if first is None or last is None or first != first or last != last:  # NaT of static samples
+        return None
+    return first.date().isoformat(), last.date().isoformat()
+
+
+def _versions(family: ModelFamily) -> dict[str, str]:
+    import sklearn
+
+    versions = {"landweave": landweave.__version__, "python": platform.python_version(), "numpy": np.__version__,
+                "scikit-learn": str(sklearn.__version__)}  # fmt: skip
+    if family.name == "catboost":
+        import catboost
+
+        versions["catboost"] = str(catboost.__version__)
+    return versions
