@@ -233,4 +233,5 @@ def get_nomenclature(key: str) -> Nomenclature:
     text = (resources.files("landweave") / "nomenclatures" / f"{key}.json").read_text(encoding="utf-8")
     data = json.loads(text)
     crosswalks = {other: {a: tuple(b) for a, b in table.items()} for other, table in data.get("crosswalks", {}).items()}
-    return Nomenclature(key, data["title"], data["source"], Legend.from_dicts(data["classes"]), crosswalks, data.get("parents", {}))
+    legend = Legend.from_dicts(data["classes"])
+    return Nomenclature(key, data["title"], data["source"], legend, crosswalks, data.get("parents", {}))
