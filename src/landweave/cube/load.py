@@ -1,0 +1,152 @@
+"""From scenes to a lazy cube set: headers, grid, plans, and a look at a few windows to catch wrong values early.
+
+Receives scenes; hands on a `CubeSet` of plain xarray objects that read windows when indexed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from landweave.cube.backend import make_cube
+from landweave.cube.extent import resolve_coarse, resolve_geobox
+from landweave.cube.options import CubeOptions
+from landweave.cube.plan import CubePlan
+from landweave.cube.planning import plan_cube, select_dates
+from landweave.cube.reading import read_plan
+from landweave.errors import BandError, GridError, SceneError
+from landweave.grid import GeoBox, Window, resolve_crs
+from landweave.io.rasters import RasterInfo, read_info
+from landweave.types import Band, BandKind, CubeSet, Scene
+
+__all__ = ["load_cube"]
+
+log = logging.getLogger(__name__)
+
+
+class PlanReader:
+    """Reads windows of a plan for the backend array."""
+
+    def __init__(self, plan: CubePlan) -> None:
+        self.plan = plan
+
+    def read(self, window: Window, steps: Sequence[int], bands: Sequence[int]) -> NDArray[np.float32]:
+        """Read (time, band, y, x)."""
+        every = list(steps) == list(range(len(self.plan.steps)))
+        return read_plan(self.plan, window, steps=None if every else steps, bands=[self.plan.bands[i] for i in bands])
+
+
+def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
+    """Read every file's header once; a crs that the scene states stands in for the file's."""
+    headers: dict[str, RasterInfo] = {}
+    for scene in scenes:
+        for asset in (*scene.assets, *([scene.mask.asset] if scene.mask else [])):
+            if asset.path in headers:
+                continue
+            info = read_info(asset.path)
+            if scene.crs:
+                info = replace(info, geobox=GeoBox(info.geobox.shape, info.geobox.affine, resolve_crs(scene.crs)))
+            if info.geobox.crs is None:
+                raise GridError(f"{asset.path} has no crs; state it in the recipe (crs: EPSG:... of the source)")
+            headers[asset.path] = info
+    return headers
+
+
+def _band_files(scenes: Sequence[Scene], headers: Mapping[str, RasterInfo]) -> list[RasterInfo]:
+    paths = dict.fromkeys(a.path for s in scenes for a in s.assets)
+    return [headers[p] for p in paths]
+
+
+def _add_indices(plan: CubePlan, options: CubeOptions) -> tuple[CubePlan, list[str]]:
+    """Add the indices that the bands of this cube allow."""
+    if not options.indices:
+        return plan, []
+    from landweave.features.indices import compute_index
+
+    probe = {b: np.full((1, 1), 0.1 + 0.01 * i, dtype=np.float32) for i, b in enumerate(plan.stored)}
+    added = []
+    for index in options.indices:
+        if index in plan.bands:
+            continue
+        try:
+            compute_index(index, probe)
+        except BandError:
+            continue
+        added.append(index)
+    return replace(plan, bands=(*plan.bands, *added)), added
+
+
+def _to_xarray(plan: CubePlan, bands: Mapping[str, Band]) -> xr.DataArray:
+    kinds: list[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands]
+    times = None
+    if not plan.is_static:
+        start = np.array([s.start for s in plan.steps], dtype="datetime64[ns]")
+        end = np.array([s.end for s in plan.steps], dtype="datetime64[ns]")
+        times = (start, end)
+    return make_cube(PlanReader(plan), plan.geobox, plan.bands, kinds, times=times, name=plan.name)
+
+
+def _check_names(plans: Sequence[CubePlan], options: CubeOptions) -> None:
+    known = list(dict.fromkeys(b for p in plans for b in (*p.stored, *p.bands)))
+    for what, wanted in (("band", options.bands or ()), ("index", options.indices)):
+        missing = [b for b in wanted if b not in known]
+        if missing and what == "band":
+            raise BandError(f"no source has the band {missing[0]!r}; there are {', '.join(known)}")
+        if missing:
+            raise BandError(f"index {missing[0]!r} cannot be computed from the bands {', '.join(known)}; "
+                            "load the bands it needs")  # fmt: skip
+
+
+def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, options: CubeOptions | None = None) -> CubeSet:
+    """Put scenes onto one grid as lazy cubes; nothing is read but headers and a few small windows.
+
+    Values of a window, in this order: stored values; validity (nodata, NaN, outside the file); scale and offset; the scene's
+    mask; the band's valid range; mosaic of a solar day; indices; composite of a period; filling over time. A pixel's value
+    does not depend on the window it is read in.
+
+    Args:
+        scenes: Scenes of one source (its cube is named "main"), or of several by name.
+        options: Grid, bands, dates and rules.
+
+    Returns:
+        Cubes on nested grids; `notes` says what was reprojected, mosaicked and taken as nodata.
+
+    Raises:
+        SceneError: If there is no scene, or one has a band twice.
+        GridError: If a file has no crs, or the grid does not overlap the files.
+        BandError: If a band or index asked for does not exist.
+        CubeError: If no scene lies between the dates, values lie outside their valid range, or no pixel is valid.
+    """
+    options = options or CubeOptions()
+    sources = dict(scenes) if isinstance(scenes, Mapping) else {"main": scenes}
+    empty = [n for n, s in sources.items() if not s]
+    if empty or not sources:
+        raise SceneError(f"no scenes in source {empty[0]!r}; look at its paths" if empty else "no sources given")
+    chosen = {n: select_dates(s, options, n) for n, s in sources.items()}
+    headers = {n: _read_headers(s) for n, s in chosen.items()}
+    geobox = resolve_geobox([i for n in chosen for i in _band_files(chosen[n], headers[n])], options)
+    cubes: dict[str, xr.DataArray] = {}
+    plans, notes = [], []
+    for name, own in chosen.items():
+        grid = _source_grid(name, geobox, options)
+        plan, bands, said = plan_cube(name, own, headers[name], grid, options)
+        plan, _ = _add_indices(plan, options)
+        plans.append(plan)
+        notes += said
+        if plan.bands:
+            cubes[name] = _to_xarray(plan, bands)
+    _check_names(plans, options)
+    return CubeSet(cubes, geobox, tuple(notes))
+
+
+def _source_grid(name: str, geobox: GeoBox, options: CubeOptions) -> GeoBox:
+    given = options.resolution
+    if not isinstance(given, dict) or name not in given:
+        return geobox
+    size = given[name]
+    return resolve_coarse(geobox, (float(size), float(size)) if isinstance(size, int | float) else size, name)

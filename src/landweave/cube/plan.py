@@ -1,0 +1,125 @@
+"""What a lazy cube remembers: which layers of which files make up each time step, and what is done to their values.
+
+Plain frozen records, cheap to pickle, so that another process can read the same pixels. Made by `cube.load`, read by
+`cube.reading`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landweave.cube.options import CombineRule, Resampling
+from landweave.grid import GeoBox, Window
+
+__all__ = ["CubePlan", "DayPlan", "FilePlan", "LayerPlan", "MaskPlan", "ScenePlan", "StepPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """A layer of a file: physical value = stored * scale + offset; outside `valid_range` it is no observation."""
+
+    band: str
+    layer: int
+    scale: float
+    offset: float
+    valid_range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """Layers of one file that are read in one call, since they share nodata marker and resampling."""
+
+    path: str
+    layers: tuple[LayerPlan, ...]
+    nodata: float | None
+    resampling: Resampling
+    crs: str | None
+
+    @property
+    def key(self) -> tuple[str, float | None, Resampling, str | None]:
+        """What a read call depends on, layers apart."""
+        return self.path, self.nodata, self.resampling, self.crs
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPlan:
+    """The layer that says where a scene is clear; read with the nearest pixel."""
+
+    file: FilePlan
+    clear: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenePlan:
+    """One scene: its files, its mask, and the window of the grid that it may touch."""
+
+    id: str
+    files: tuple[FilePlan, ...]
+    mask: MaskPlan | None
+    footprint: Window
+
+    def touches(self, window: Window) -> bool:
+        """Tell whether the scene may have pixels in `window`."""
+        f = self.footprint
+        return f.row < window.row_end and window.row < f.row_end and f.col < window.col_end and window.col < f.col_end
+
+
+@dataclass(frozen=True, slots=True)
+class DayPlan:
+    """Scenes of one solar day (or of one and the same period), which are mosaicked."""
+
+    scenes: tuple[ScenePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One time step: the days that fall in it. `start` and `end` are None in a static cube."""
+
+    start: datetime | None
+    end: datetime | None
+    days: tuple[DayPlan, ...]
+
+    @property
+    def middle(self) -> datetime | None:
+        """Middle of the step."""
+        return None if self.start is None or self.end is None else self.start + (self.end - self.start) / 2
+
+
+@dataclass(frozen=True)
+class CubePlan:
+    """Everything that reading a window of a cube needs.
+
+    Attributes:
+        name: Name of the cube in its set.
+        geobox: Its grid.
+        stored: Bands that come from files.
+        bands: Bands of the cube in order; those not in `stored` are indices computed from it.
+        steps: Time steps in order; a single one in a static cube.
+        mosaic: Rule for scenes of one day.
+        composite: Rule for days of one step.
+        fill: Whether gaps are filled linearly over time.
+    """
+
+    name: str
+    geobox: GeoBox
+    stored: tuple[str, ...]
+    bands: tuple[str, ...]
+    steps: tuple[StepPlan, ...]
+    mosaic: CombineRule
+    composite: CombineRule
+    fill: bool
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the cube has no time."""
+        return self.steps[0].start is None
+
+    @property
+    def times_days(self) -> NDArray[np.float64]:
+        """Middle of each step in days since 1970-01-01."""
+        middles = np.array([s.middle for s in self.steps], dtype="datetime64[ms]")
+        return np.asarray(middles.astype(np.int64) / 86_400_000.0)

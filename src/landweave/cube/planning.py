@@ -1,0 +1,303 @@
+"""From scenes to plans: which bands a source has, how stored values become physical, which scenes make up which step.
+
+Receives scenes, the headers of their files and options; hands on a `CubePlan` per source. Reads no pixel.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+from odc.geo.crs import CRS
+
+from landweave.cube.extent import describe_bounds, project_bounds
+from landweave.cube.options import CubeOptions, Resampling, default_resampling
+from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
+from landweave.errors import BandError, CubeError, GridError, SceneError
+from landweave.grid import GeoBox, Window, crs_of, resolve_crs
+from landweave.io.rasters import RasterInfo
+from landweave.types import Asset, Band, Scene
+
+__all__ = ["Headers", "plan_cube", "select_dates"]
+
+log = logging.getLogger(__name__)
+
+Headers = Mapping[str, RasterInfo]
+"""Headers by path."""
+
+
+def select_dates(scenes: Sequence[Scene], options: CubeOptions, name: str) -> list[Scene]:
+    """Keep the scenes whose middle lies in start..end (inclusive), in order of time; static scenes stay.
+
+    Raises:
+        CubeError: If none is left; lists the dates that there are.
+    """
+    static = [s for s in scenes if s.time_start is None]
+    dated = sorted((s for s in scenes if s.time_start is not None), key=lambda s: (_span(s), s.id))
+    if static and dated:
+        raise CubeError(f"source {name!r} mixes dated scenes ({dated[0].id}) with static ones ({static[0].id}); give the "
+                        "static layers as a source of their own")  # fmt: skip
+    first = datetime.min if options.start is None else datetime.combine(options.start, datetime.min.time())
+    last = datetime.max if options.end is None else datetime.combine(options.end, datetime.min.time()) + timedelta(days=1)
+    kept = [s for s in dated if first <= _middle(s) < last]
+    if dated and not kept:
+        days = sorted({str(_middle(s).date()) for s in dated})
+        shown = ", ".join(days[:12]) + (f", ... {days[-1]}" if len(days) > 12 else "")
+        raise CubeError(f"no scene of {name!r} lies between {options.start or 'the beginning'} and {options.end or 'the end'}; "
+                        f"available dates: {shown}")  # fmt: skip
+    return static or kept
+
+
+def _span(scene: Scene) -> tuple[datetime, datetime]:
+    if scene.time_start is None:
+        raise SceneError(f"scene {scene.id} has no date; give one (pattern, table, layer_dates), or state static: true")
+    return scene.time_start, scene.time_end or scene.time_start
+
+
+def _middle(scene: Scene) -> datetime:
+    start, end = _span(scene)
+    return start + (end - start) / 2
+
+
+def _bands_of(scenes: Sequence[Scene], wanted: Sequence[str] | None) -> dict[str, Band]:
+    found: dict[str, Band] = {}
+    for scene in scenes:
+        doubled = sorted({b for b in scene.bands if scene.bands.count(b) > 1})
+        if doubled:
+            paths = ", ".join(a.path for a in scene.assets if a.band == doubled[0])
+            raise SceneError(f"scene {scene.id} has band {doubled[0]!r} twice ({paths}); keep one of the files")
+        for name in scene.bands:
+            if name not in found:
+                found[name] = scene.sensor.get_band(name)
+    if wanted is None:
+        return found
+    return {name: found[name] for name in wanted if name in found}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the planning of one source shares."""
+
+    name: str
+    headers: Headers
+    geobox: GeoBox
+    options: CubeOptions
+    bands: Mapping[str, Band]
+
+    def resampling(self, asset: Asset, scene: Scene) -> Resampling:
+        """Resampling of an asset on the grid."""
+        kind = self.bands[asset.band].kind
+        if kind in self.options.resampling:
+            return self.options.resampling[kind]
+        return default_resampling(kind, size_ratio(self.geobox, self.headers[asset.path].geobox, scene.crs))
+
+
+def size_ratio(geobox: GeoBox, file: GeoBox, crs: str | None) -> float:
+    """Give the output pixel size over the file's (square root of the ratio of areas), both at the middle of the grid."""
+    own = resolve_crs(crs) if crs else crs_of(file)
+    if own != crs_of(geobox):
+        file = GeoBox(file.shape, file.affine, own).to_crs(crs_of(geobox))
+    a, b = geobox.affine, file.affine
+    return math.sqrt(abs(a.a * a.e - a.b * a.d) / abs(b.a * b.e - b.b * b.d))
+
+
+def _plan_layer(asset: Asset, band: Band, info: RasterInfo) -> tuple[LayerPlan, float | None]:
+    """Scale, offset and nodata: from the recipe or item, else the file's tags, else (integer files only) the sensor."""
+    if not 1 <= asset.layer <= info.count:
+        raise BandError(f"{info.path} has {info.count} layers, band {asset.band!r} asks for layer {asset.layer}")
+    i = asset.layer - 1
+    is_float = info.dtypes[i].startswith("float")
+    scale, offset = asset.scale, asset.offset
+    if scale is None and offset is None:
+        scale, offset = info.scales[i], info.offsets[i]
+    if scale is None and offset is None and not is_float:
+        scale, offset = band.scale, band.offset
+    nodata = asset.nodata if asset.nodata is not None else info.nodata[i]
+    if nodata is None and not is_float:
+        nodata = band.nodata
+    layer = LayerPlan(asset.band, asset.layer, 1.0 if scale is None else scale, offset or 0.0, band.valid_range)
+    return layer, nodata
+
+
+def _plan_scene(scene: Scene, source: _Source) -> ScenePlan:
+    grouped: dict[tuple[str, float | None, Resampling], list[LayerPlan]] = {}
+    for asset in scene.assets:
+        if asset.band in source.bands:
+            layer, nodata = _plan_layer(asset, source.bands[asset.band], source.headers[asset.path])
+            grouped.setdefault((asset.path, nodata, source.resampling(asset, scene)), []).append(layer)
+    files = tuple(FilePlan(path, tuple(layers), nodata, how, scene.crs) for (path, nodata, how), layers in grouped.items())
+    mask = None
+    if scene.mask is not None:
+        asset = scene.mask.asset
+        layer = LayerPlan("", asset.layer, 1.0, 0.0, (-math.inf, math.inf))
+        # a mask's own value 0 may mean "clear", so that only the recipe's nodata counts, not the file's
+        mask = MaskPlan(FilePlan(asset.path, (layer,), asset.nodata, "nearest", scene.crs), scene.mask.clear)
+    return ScenePlan(scene.id, files, mask, _footprint(files, source))
+
+
+def _footprint(files: Iterable[FilePlan], source: _Source) -> Window:
+    """Window of the grid that the files may touch; a pixel of margin covers resampling and curved edges."""
+    top, left, bottom, right = math.inf, math.inf, -math.inf, -math.inf
+    grid = source.geobox
+    for file in files:
+        own = source.headers[file.path].geobox
+        box = own.extent.boundingbox
+        crs = resolve_crs(file.crs) if file.crs else crs_of(own)
+        try:
+            b = project_bounds((box.left, box.bottom, box.right, box.top), crs, crs_of(grid))
+        except GridError:  # reaches where the grid's crs is not defined: it may touch anything
+            return Window(0, 0, *grid.shape)
+        corners = [~grid.affine @ p for p in ((b[0], b[1]), (b[2], b[3]), (b[0], b[3]), (b[2], b[1]))]
+        left, right = min(left, *(c[0] for c in corners)), max(right, *(c[0] for c in corners))
+        top, bottom = min(top, *(c[1] for c in corners)), max(bottom, *(c[1] for c in corners))
+    if not math.isfinite(top):
+        return Window(0, 0, 0, 0)
+    margin = 2
+    row, col = math.floor(top) - margin, math.floor(left) - margin
+    return Window(row, col, math.ceil(bottom) + margin - row, math.ceil(right) + margin - col)
+
+
+def _days(scenes: Sequence[Scene], lon: float) -> list[tuple[datetime, datetime, list[Scene]]]:
+    """Group scenes of one solar day (UTC shifted by the longitude / 15 hours), or of one and the same period."""
+    groups: dict[tuple[object, ...], list[Scene]] = {}
+    for scene in scenes:
+        start, end = _span(scene)
+        is_moment = end - start < timedelta(days=1)
+        key = ((start + timedelta(hours=lon / 15)).date(),) if is_moment else (start, end)
+        groups.setdefault(key, []).append(scene)
+    days = []
+    for group in groups.values():
+        spans = [_span(s) for s in group]
+        days.append((min(s for s, _ in spans), max(e for _, e in spans), group))
+    return sorted(days, key=lambda d: d[0] + (d[1] - d[0]) / 2)
+
+
+def make_periods(first: date, last: date, options: CubeOptions) -> list[tuple[datetime, datetime]]:
+    """Give the table of periods that covers first..last: the stated steps, or periods that restart on 1 January.
+
+    The last period of a year ends with the year, however short it gets (MOD13Q1's 23rd has 13 or 14 days, CBERS likewise).
+    """
+    midnight = datetime.min.time()
+    if options.steps is not None:
+        edges = [datetime.combine(d, midnight) for d in options.steps]
+        return list(pairwise(edges))
+    length = timedelta(days=options.period_days or 1)
+    periods = []
+    for year in range(first.year, last.year + 1):
+        start, stop = datetime(year, 1, 1), datetime(year + 1, 1, 1)
+        while start < stop:
+            end = min(start + length, stop)
+            if end.date() > first and start.date() <= last:
+                periods.append((start, end))
+            start = end
+    return periods
+
+
+def _steps(scenes: Sequence[Scene], source: _Source) -> tuple[tuple[StepPlan, ...], list[str]]:
+    notes: list[str] = []
+    if scenes[0].time_start is None:
+        return (StepPlan(None, None, (DayPlan(tuple(_plan_scene(s, source) for s in scenes)),)),), notes
+    days = _days(scenes, _longitude(source.geobox))
+    doubled = [d for d in days if len(d[2]) > 1]
+    if doubled:
+        notes.append(f"{source.name}: scenes of one solar day were mosaicked on {len(doubled)} of {len(days)} days "
+                     f"(rule: {source.options.mosaic}).")  # fmt: skip
+    made = [(s, e, DayPlan(tuple(_plan_scene(x, source) for x in group))) for s, e, group in days]
+    if source.options.period_days or source.options.steps:
+        return _regular(made, source, notes), notes
+    for a, b in pairwise(days):
+        if a[0] + (a[1] - a[0]) / 2 == b[0] + (b[1] - b[0]) / 2:
+            raise CubeError(f"scenes {a[2][0].id} and {b[2][0].id} of {source.name!r} stand for the same middle date "
+                            f"{a[0].date()}; keep one, or give period_days to composite them")  # fmt: skip
+    return tuple(StepPlan(s, e, (d,)) for s, e, d in made), notes
+
+
+def _regular(
+    days: Sequence[tuple[datetime, datetime, DayPlan]], source: _Source, notes: list[str]
+) -> tuple[StepPlan, ...]:  # fmt: skip
+    middles = [s + (e - s) / 2 for s, e, _ in days]
+    options = source.options
+    first, last = options.start or middles[0].date(), options.end or middles[-1].date()
+    periods = make_periods(first, last, options)
+    inside = [[d for m, (_, _, d) in zip(middles, days, strict=True) if s <= m < e] for s, e in periods]
+    used = sum(len(p) for p in inside)
+    if not used:
+        raise CubeError(f"no scene of {source.name!r} falls in the periods {periods[0][0].date()} to {periods[-1][1].date()}; "
+                        f"its dates run from {middles[0].date()} to {middles[-1].date()}")  # fmt: skip
+    empty = sum(not p for p in inside)
+    notes.append(f"{source.name}: {used} of {len(days)} days were put into {len(periods)} periods (rule: {options.composite}); "
+                 f"{empty} periods hold none.")  # fmt: skip
+    return tuple(StepPlan(s, e, tuple(p)) for (s, e), p in zip(periods, inside, strict=True))
+
+
+def _longitude(geobox: GeoBox) -> float:
+    box = geobox.extent.boundingbox
+    try:
+        west, _, east, _ = project_bounds((box.left, box.bottom, box.right, box.top), crs_of(geobox), CRS("EPSG:4326"))
+    except GridError:
+        return 0.0
+    return (west + east) / 2
+
+
+def plan_cube(
+    name: str, scenes: Sequence[Scene], headers: Headers, geobox: GeoBox, options: CubeOptions
+) -> tuple[CubePlan, Mapping[str, Band], list[str]]:
+    """Plan one cube.
+
+    Args:
+        name: Name of the source.
+        scenes: Its scenes, selected and sorted by `select_dates`.
+        headers: Header of every file.
+        geobox: Its grid.
+        options: What was asked for.
+
+    Returns:
+        The plan, the bands that come from files, and notes.
+
+    Raises:
+        SceneError: If a scene has a band twice.
+        BandError: If none of the bands asked for exists, or a layer is beyond its file's last.
+        CubeError: If two steps stand for one date, or no scene falls in the periods.
+    """
+    bands = _bands_of(scenes, None)
+    source = _Source(name, headers, geobox, options, bands)
+    notes = _note_grids(scenes, source)
+    steps, more = _steps(scenes, source)
+    lacking = sorted({b for s in scenes for b in bands if b not in s.bands})
+    if lacking:
+        more.append(f"{name}: some scenes lack {', '.join(lacking)}; their values are missing there.")
+    kept = tuple(bands) if options.bands is None else tuple(b for b in options.bands if b in bands)
+    plan = CubePlan(
+        name=name, geobox=geobox, stored=tuple(bands), bands=kept, steps=steps, mosaic=options.mosaic,
+        composite=options.composite, fill=options.fill == "linear",
+    )  # fmt: skip
+    return plan, bands, notes + more
+
+
+def _note_grids(scenes: Sequence[Scene], source: _Source) -> list[str]:
+    grid = crs_of(source.geobox)
+    other: dict[str, str] = {}
+    for scene in scenes:
+        for asset in scene.assets:
+            crs = resolve_crs(scene.crs) if scene.crs else crs_of(source.headers[asset.path].geobox)
+            if crs != grid:
+                other[asset.path] = _short(crs)
+    if not other:
+        return []
+    kinds = ", ".join(sorted(set(other.values())))
+    return [f"{source.name}: {len(other)} files were reprojected from {kinds} to {_short(grid)}."]
+
+
+def _short(crs: CRS) -> str:
+    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+
+
+def describe_files(headers: Headers) -> str:
+    """Say where files are, for messages."""
+    info = next(iter(headers.values()))
+    box = info.geobox.extent.boundingbox
+    return describe_bounds((box.left, box.bottom, box.right, box.top), crs_of(info.geobox))

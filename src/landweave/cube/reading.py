@@ -1,0 +1,213 @@
+"""Reading a window of a cube: stored values to physical ones, masks, valid ranges, mosaics, indices, composites, filling.
+
+Receives a `CubePlan` and a `Window`; hands on float32 arrays. Every step looks at the window alone, so that a pixel's value
+does not depend on the window that it was read in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landweave.cube.options import CombineRule
+from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, ScenePlan, StepPlan
+from landweave.features.series import fill_linear
+from landweave.grid import GeoBox, Window
+from landweave.io.rasters import read_window
+
+__all__ = ["OutsideCount", "combine", "read_plan"]
+
+Array = NDArray[np.float32]
+Layers = dict[int, tuple[NDArray[np.generic], NDArray[np.bool_]]]
+
+
+class OutsideCount:
+    """Counts, per (step, band), the observations read and those outside their band's valid range."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, str], int] = {}
+        self.outside: dict[tuple[int, str], int] = {}
+        self.sample: dict[tuple[int, str], list[Array]] = {}
+        self.keep = False
+
+    def add(self, key: tuple[int, str], values: Array, valid: NDArray[np.bool_], outside: NDArray[np.bool_]) -> None:
+        """Add one array's counts; keeps the values, too, where percentiles will be asked for."""
+        self.seen[key] = self.seen.get(key, 0) + int(valid.sum())
+        self.outside[key] = self.outside.get(key, 0) + int(outside.sum())
+        if self.keep:
+            self.sample.setdefault(key, []).append(values[valid])
+
+    def merge(self, other: OutsideCount) -> None:
+        """Add the counts of another."""
+        for mine, theirs in ((self.seen, other.seen), (self.outside, other.outside)):
+            for key, n in theirs.items():
+                mine[key] = mine.get(key, 0) + n
+
+
+class _Reader:
+    """Reads files on one window; a file that several steps share is read once, with all the layers they need."""
+
+    def __init__(self, geobox: GeoBox, window: Window, plans: Iterable[FilePlan], bands: frozenset[str]) -> None:
+        self.geobox, self.window, self.bands = geobox, window, bands
+        self._wanted: dict[tuple[object, ...], set[int]] = {}
+        self._uses: dict[tuple[object, ...], int] = {}
+        self._held: dict[tuple[object, ...], Layers] = {}
+        for plan in plans:
+            layers = self._layers(plan)
+            if layers:
+                self._wanted.setdefault(plan.key, set()).update(layers)
+                self._uses[plan.key] = self._uses.get(plan.key, 0) + 1
+
+    def _layers(self, plan: FilePlan) -> list[int]:
+        return [entry.layer for entry in plan.layers if entry.band in self.bands or entry.band == ""]
+
+    def read(self, plan: FilePlan) -> Layers:
+        layers = self._held.get(plan.key)
+        if layers is None:
+            order = sorted(self._wanted[plan.key])
+            values, valid = read_window(
+                plan.path, order, self.geobox, self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs
+            )
+            layers = self._held[plan.key] = {n: (values[i], valid[i]) for i, n in enumerate(order)}
+        self._uses[plan.key] -= 1
+        if self._uses[plan.key] == 0:
+            del self._held[plan.key]
+        return layers
+
+
+def _to_physical(stored: NDArray[np.generic], valid: NDArray[np.bool_], layer: LayerPlan) -> Array:
+    wide = (stored.dtype.kind in "iu" and stored.dtype.itemsize > 2) or stored.dtype == np.float64
+    values: NDArray[Any] = stored.astype(np.float64 if wide else np.float32)
+    if layer.scale != 1:
+        values *= values.dtype.type(layer.scale)
+    if layer.offset:
+        values += values.dtype.type(layer.offset)
+    if wide:
+        with np.errstate(over="ignore"):  # a marker such as -1.7e308 has no float32; it is not valid anyway
+            values = values.astype(np.float32)
+    return np.where(valid, values, np.float32(np.nan))
+
+
+def _is_outside(values: Array, valid_range: tuple[float, float]) -> NDArray[np.bool_]:
+    low, high = valid_range
+    slack = 1e-6 * max((abs(v) for v in valid_range if np.isfinite(v)), default=0.0)  # float32 rounds 10000 * 1e-4
+    with np.errstate(invalid="ignore"):
+        return np.asarray((values < low - slack) | (values > high + slack) | np.isinf(values))
+
+
+def _read_scene(
+    scene: ScenePlan, reader: _Reader, out: Array, bands: Sequence[str], step: int, count: OutsideCount | None
+) -> None:
+    """Put a scene's values into `out` (band, y, x), which comes as NaN."""
+    clear: NDArray[np.bool_] | None = None
+    if scene.mask is not None:
+        stored, valid = reader.read(scene.mask.file)[scene.mask.file.layers[0].layer]
+        clear = valid & np.isin(stored, scene.mask.clear)
+    for plan in scene.files:
+        wanted = [entry for entry in plan.layers if entry.band in reader.bands]
+        layers = reader.read(plan) if wanted else {}
+        for entry in wanted:
+            stored, valid = layers[entry.layer]
+            valid = valid if clear is None else valid & clear
+            values = _to_physical(stored, valid, entry)
+            outside = _is_outside(values, entry.valid_range)
+            if count is not None:
+                count.add((step, entry.band), values, valid, outside)
+            values[outside] = np.nan
+            out[bands.index(entry.band)] = values
+
+
+def combine(stack: Sequence[Array], rule: CombineRule) -> Array:
+    """Make one array of several of one shape: the first or last valid value, or the mean or median of the valid ones."""
+    if len(stack) == 1:
+        return stack[0]
+    if rule in ("first", "last"):
+        ordered = list(stack) if rule == "first" else list(stack)[::-1]
+        out = ordered[0].copy()
+        for other in ordered[1:]:
+            np.copyto(out, other, where=np.isnan(out))
+        return out
+    data = np.stack(stack)
+    n = (~np.isnan(data)).sum(axis=0)
+    if rule == "mean":
+        total = np.nansum(data, axis=0, dtype=np.float64)
+        return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+    data.sort(axis=0)  # NaN last
+    low = np.take_along_axis(data, np.maximum(n - 1, 0)[None] // 2, axis=0)[0]
+    high = np.take_along_axis(data, np.minimum(n // 2, len(stack) - 1)[None], axis=0)[0]
+    return np.where(n > 0, (low + high) * np.float32(0.5), np.float32(np.nan))
+
+
+def _read_day(plan: CubePlan, day: DayPlan, reader: _Reader, step: int, count: OutsideCount | None) -> Array | None:
+    """Mosaic a day's scenes: (stored band, y, x) of the bands that are wanted, or None where no scene touches the window."""
+    bands = [b for b in plan.stored if b in reader.bands]
+    made = []
+    for scene in day.scenes:
+        if not scene.touches(reader.window):
+            continue
+        out = np.full((len(bands), reader.window.height, reader.window.width), np.nan, dtype=np.float32)
+        _read_scene(scene, reader, out, bands, step, count)
+        made.append(out)
+        if plan.mosaic == "first" and len(made) > 1:
+            made = [combine(made, "first")]
+    return combine(made, plan.mosaic) if made else None
+
+
+def _add_indices(plan: CubePlan, values: Array, stored: Sequence[str], bands: Sequence[str]) -> Array:
+    if list(stored) == list(bands):
+        return values
+    from landweave.features.indices import compute_index
+
+    named = {name: values[i] for i, name in enumerate(stored)}
+    return np.stack([
+        named[b] if b in plan.stored else np.asarray(compute_index(b, named), dtype=np.float32) for b in bands
+    ])  # fmt: skip
+
+
+def _plan_files(steps: Iterable[StepPlan], window: Window) -> Iterable[FilePlan]:
+    for step in steps:
+        for day in step.days:
+            for scene in day.scenes:
+                if scene.touches(window):
+                    yield from scene.files
+                    if scene.mask is not None:
+                        yield scene.mask.file
+
+
+def read_plan(
+    plan: CubePlan, window: Window, *, steps: Sequence[int] | None = None, bands: Sequence[str] | None = None,
+    count: OutsideCount | None = None,
+) -> Array:  # fmt: skip
+    """Read a window of a cube.
+
+    Args:
+        plan: The cube.
+        window: Pixels of its grid; what lies outside is NaN.
+        steps: Positions of the time steps wanted; all by default. Filling sees all steps, whichever are wanted.
+        bands: Bands wanted, in order; all by default.
+        count: Collects the observations outside their valid range.
+
+    Returns:
+        float32 (time, band, y, x), NaN where there is no valid observation.
+
+    Raises:
+        SourceError: If a file cannot be read; names it.
+    """
+    wanted = list(plan.bands if bands is None else bands)
+    stored = plan.stored if any(b not in plan.stored for b in wanted) else tuple(wanted)
+    chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
+    reader = _Reader(plan.geobox, window, _plan_files((plan.steps[i] for i in chosen), window), frozenset(stored))
+    held = [b for b in plan.stored if b in reader.bands]
+    out = np.full((len(chosen), len(wanted), window.height, window.width), np.nan, dtype=np.float32)
+    for k, i in enumerate(chosen):
+        days = [_read_day(plan, day, reader, i, count) for day in plan.steps[i].days]
+        made = [_add_indices(plan, d, held, wanted) for d in days if d is not None]
+        if made:
+            out[k] = combine(made, plan.composite)
+    if plan.fill and not plan.is_static:
+        out = fill_linear(out, plan.times_days)
+        out = out if steps is None else out[list(steps)]
+    return out

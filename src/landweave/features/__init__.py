@@ -1,0 +1,1 @@
+"""Array functions: series and their gaps, spectral indices, temporal metrics."""
