@@ -1,0 +1,46 @@
+"""MODIS MOD13Q1 and MYD13Q1: 16-day vegetation indices and reflectances at 250 m."""
+
+from __future__ import annotations
+
+from landweave.sensors.ranges import INDEX_RANGE, REFLECTANCE_RANGE
+from landweave.types import Band, Sensor
+
+__all__ = ["make_sensor"]
+
+# common name, name in the product, other name, first and last wavelength nm
+_TABLE = (
+    ("blue", "250m 16 days blue reflectance", "B03", 459.0, 479.0),
+    ("red", "250m 16 days red reflectance", "B01", 620.0, 670.0),
+    ("nir", "250m 16 days NIR reflectance", "B02", 841.0, 876.0),
+    ("swir22", "250m 16 days MIR reflectance", "mir", 2105.0, 2155.0),
+)
+
+
+def make_sensor() -> Sensor:
+    """Make the table of MOD13Q1, version 6.1."""
+    indices = tuple(
+        Band(
+            name, "index", scale=1e-4, offset=0.0, nodata=-3000, valid_range=INDEX_RANGE, resolution_m=250.0,
+            aliases=(f"250m 16 days {name.upper()}",),
+        )
+        for name in ("ndvi", "evi")
+    )  # fmt: skip
+    optical = tuple(
+        Band(
+            name, "reflectance", scale=1e-4, offset=0.0, nodata=-1000, valid_range=REFLECTANCE_RANGE,
+            center_nm=(low + high) / 2, width_nm=high - low, resolution_m=250.0, aliases=(long_name, short),
+        )
+        for name, long_name, short, low, high in _TABLE
+    )  # fmt: skip
+    doy = Band(
+        "doy", "other", nodata=-1, valid_range=(1, 366), resolution_m=250.0, unit="day of year",
+        aliases=("250m 16 days composite day of the year",),
+    )  # fmt: skip
+    rank = Band(
+        "reliability", "mask", nodata=-1, resolution_m=250.0, unit="rank", aliases=("250m 16 days pixel reliability",)
+    )  # 0 good, 1 marginal, 2 snow or ice, 3 cloudy
+    return Sensor(
+        "modis-mod13q1", "MODIS MOD13Q1, 16-day vegetation indices at 250 m", (*indices, *optical, doy, rank),
+        source="MODIS Vegetation Index User's Guide (Didan et al. 2015, collection 6), table 5 of MOD13Q1; "
+        "doi:10.5067/MODIS/MOD13Q1.061; band edges: MODIS specifications",
+    )  # fmt: skip

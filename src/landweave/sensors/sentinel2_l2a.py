@@ -1,0 +1,62 @@
+"""Sentinel-2 MSI, level 2A: surface reflectance."""
+
+from __future__ import annotations
+
+from landweave.sensors.ranges import REFLECTANCE_RANGE
+from landweave.types import Band, Sensor
+
+__all__ = ["SCL_CLASSES", "SCL_CLEAR", "make_optical", "make_sensor"]
+
+# common name, band, centre nm, width nm (both of Sentinel-2A; 2B and 2C differ by a few nm at most), resolution m
+_TABLE = (
+    ("coastal", "B01", 442.7, 20.0, 60.0),
+    ("blue", "B02", 492.7, 65.0, 10.0),
+    ("green", "B03", 559.8, 35.0, 10.0),
+    ("red", "B04", 664.6, 30.0, 10.0),
+    ("rededge071", "B05", 704.1, 14.0, 20.0),
+    ("rededge075", "B06", 740.5, 14.0, 20.0),
+    ("rededge078", "B07", 782.8, 19.0, 20.0),
+    ("nir", "B08", 832.8, 105.0, 10.0),
+    ("nir08", "B8A", 864.7, 21.0, 20.0),
+    ("nir09", "B09", 945.1, 19.0, 60.0),
+    ("swir16", "B11", 1613.7, 90.0, 20.0),
+    ("swir22", "B12", 2202.4, 174.0, 20.0),
+)
+_OLD_NAMES = {"rededge071": "rededge1", "rededge075": "rededge2", "rededge078": "rededge3"}
+
+SCL_CLASSES = {
+    0: "no data", 1: "saturated or defective", 2: "dark area (casted shadow)", 3: "cloud shadow", 4: "vegetation",
+    5: "not vegetated", 6: "water", 7: "unclassified", 8: "cloud, medium probability", 9: "cloud, high probability",
+    10: "thin cirrus", 11: "snow or ice",
+}  # fmt: skip
+"""Classes of the scene classification layer (SCL)."""
+
+SCL_CLEAR = (4, 5, 6, 7, 11)
+"""Classes of SCL that are usually kept as clear."""
+
+
+def make_optical(table: tuple[tuple[str, str, float, float, float], ...]) -> tuple[Band, ...]:
+    """Make reflectance bands of rows (common name, band, centre nm, width nm, resolution m), coded as DN / 10000, 0 empty.
+
+    A product of processing baseline 04.00 or later (January 2022) has 1000 added to its DN; its metadata say so, and
+    reading a `.SAFE` applies it. Loose files cannot tell, which is why the table states no offset.
+    """
+    return tuple(
+        Band(
+            name, "reflectance", scale=1e-4, offset=0.0, nodata=0, valid_range=REFLECTANCE_RANGE, center_nm=center,
+            width_nm=width, resolution_m=resolution,
+            aliases=tuple(dict.fromkeys((band, band.replace("B0", "B"), *([_OLD_NAMES[name]] if name in _OLD_NAMES else [])))),
+        )
+        for name, band, center, width, resolution in table
+    )  # fmt: skip
+
+
+def make_sensor() -> Sensor:
+    """Make the table of Sentinel-2 level 2A."""
+    scl = Band("scl", "mask", nodata=0, resolution_m=20.0, aliases=("SCL",), unit="class")
+    return Sensor(
+        "sentinel-2-l2a", "Sentinel-2 MSI level 2A, surface reflectance", (*make_optical(_TABLE), scl),
+        source="ESA SentiWiki, S2 Mission, table of MSI spectral bands (S2A centres and widths); coding and SCL: Sentinel-2 "
+        "Products Specification Document S2-PDGS-TAS-DI-PSD 14.9",
+        pattern="T{tile}_{date:%Y%m%dT%H%M%S}_{band}_{size}m.jp2",
+    )  # fmt: skip
