@@ -1,0 +1,160 @@
+"""The identity of a map: what its bytes depend on, under one fingerprint.
+
+Receives a model, cubes and options; hands on named keys and their checksum. Block size, workers and executor are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import landweave
+from landweave.errors import MapError
+from landweave.grid import crs_of, geobox_of
+from landweave.io.files import sha256_json
+from landweave.maps.options import MapOptions
+from landweave.types import CubeSet, Predictor
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["find_differences", "fingerprint_of", "make_keys"]
+
+
+def make_keys(
+    model: Predictor, cubes: CubeSet, options: MapOptions, *, inputs: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Name everything that a map's bytes depend on.
+
+    Args:
+        model: Its card and weights count.
+        cubes: Their grid, bands, dates and sources count.
+        options: Those that change a product.
+        inputs: Path -> checksum of the cubes' sources, where the caller knows them; else read from the cubes.
+
+    Raises:
+        MapError: If the cubes' sources cannot be told.
+    """
+    return {
+        "model": _model_checksum(model),
+        "grid": _grid_key(cubes),
+        "cubes": {name: _cube_key(cubes, name) for name in cubes.cubes},
+        "inputs": dict(inputs) if inputs is not None else _source_stamps(cubes),
+        "options": {"proba": options.proba, "uncertainty": options.uncertainty},
+        "landweave": landweave.__version__,
+    }
+
+
+def fingerprint_of(keys: Mapping[str, Any]) -> str:
+    """Give the fingerprint of keys: 16 hex digits, which name the folder of the block store."""
+    return sha256_json(keys)[:16]
+
+
+def find_differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """Name the keys in which two sets of keys differ, as `options.proba: true -> false`, in order."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = [*old, *(k for k in new if k not in old)]
+        return [d for k in names for d in find_differences(old.get(k), new.get(k), f"{prefix}.{k}" if prefix else str(k))]
+    return [] if old == new else [f"{prefix}: {_short(old)} -> {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:18] + "..." + text[-18:]
+
+
+def _model_checksum(model: Predictor) -> str:
+    digest = hashlib.sha256(sha256_json(model.card.model_dump(mode="json")).encode())
+    checksum = getattr(model, "checksum", None)
+    engine: Any = getattr(model, "engine", None)
+    if isinstance(checksum, str):
+        digest.update(checksum.encode())
+    elif engine is not None and hasattr(engine, "to_weights"):
+        weights = engine.to_weights()
+        for name in sorted(weights.arrays):
+            array = np.ascontiguousarray(weights.arrays[name])
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.data)
+        for name in sorted(weights.blobs):
+            digest.update(name.encode())
+            digest.update(weights.blobs[name])
+    return digest.hexdigest()
+
+
+def _grid_key(cubes: CubeSet) -> dict[str, Any]:
+    geobox = cubes.geobox
+    return {"crs": crs_of(geobox).to_wkt(), "transform": [float(v) for v in geobox.affine[:6]], "shape": list(geobox.shape)}
+
+
+def _cube_key(cubes: CubeSet, name: str) -> dict[str, Any]:
+    cube = cubes[name]
+    affine = geobox_of(cube).affine
+    times = [str(t) for t in cube["time"].values] if "time" in cube.dims else None
+    plan: Any = getattr(_reader_of(cube), "plan", None)
+    return {
+        "bands": [str(b) for b in cube["band"].values], "times": times, "transform": [float(v) for v in affine[:6]],
+        "shape": list(cube.shape), "reading": None if plan is None else sha256_json(asdict(plan)),
+    }  # fmt: skip
+
+
+def _reader_of(cube: xr.DataArray) -> Any:
+    """Give what reads a lazy cube's windows (see `cube.backend`), or None where the pixels are in memory."""
+    data = cube.variable._data
+    while hasattr(data, "array"):
+        data = data.array
+    return getattr(data, "reader", None)
+
+
+def _source_stamps(cubes: CubeSet) -> dict[str, str]:
+    stamps: dict[str, str] = {}
+    for name, cube in cubes.cubes.items():
+        sources = _list_sources(cube)
+        if sources is None:
+            stamps[f"cube {name}"] = hashlib.sha256(np.ascontiguousarray(cube.values).data).hexdigest()
+        elif not sources:
+            raise MapError(f"cube {name!r} does not say which files it reads, so that its map cannot be told from another's; "
+                           "load it with load_cube or open_cube, or give predict_map inputs={path: checksum}")  # fmt: skip
+        else:
+            stamps |= {path: stamp_file(path) for path in sources}
+    return stamps
+
+
+def _list_sources(cube: xr.DataArray) -> list[str] | None:
+    """List the files behind a cube; None where its pixels are in memory."""
+    if isinstance(cube.variable._data, np.ndarray):
+        return None
+    reader = _reader_of(cube)
+    plan = getattr(reader, "plan", None)
+    if plan is None:
+        path = getattr(reader, "path", None) or cube.encoding.get("source")
+        return [str(path)] if path else []
+    return sorted({str(path) for path in _find_paths(asdict(plan))})
+
+
+def _find_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == "path" and isinstance(inner, str | Path):
+                yield str(inner)
+            else:
+                yield from _find_paths(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _find_paths(inner)
+
+
+def stamp_file(path: str) -> str:
+    """Give size and time of change of a file; of a folder (Zarr), those of its metadata files."""
+    at = Path(path)
+    if at.is_dir():
+        files = sorted(p for p in at.rglob(".z*") if p.is_file())
+        return sha256_json([[p.relative_to(at).as_posix(), p.stat().st_size, p.stat().st_mtime_ns] for p in files])
+    if not at.is_file():  # an archive member or an address: its name is all there is
+        return "unstamped"
+    stat = at.stat()
+    return f"{stat.st_size} bytes, changed {stat.st_mtime_ns}"

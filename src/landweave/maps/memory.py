@@ -1,0 +1,168 @@
+"""The memory budget: what `--memory` allows, and what the process really took.
+
+Receives a budget for the whole process; hands on a block size and GDAL's cache size, and measures the peak.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+from rasterio._env import get_gdal_config, set_gdal_config
+
+from landweave.errors import MapError
+from landweave.grid import is_nested
+from landweave.io.cog import TILE_PX
+from landweave.types import CubeSet, ModelCard
+
+__all__ = ["MemoryPlan", "PeakMeter", "gdal_cache", "measure_peak", "parse_bytes", "plan_memory"]
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+          "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
+_MAX_BLOCK_PX = 1024
+_MIN_BLOCK_PX = 64
+_COPIES = 4
+"""Copies of a block's values alive at once: stored integers, floats, gaps filled, the feature matrix."""
+
+
+def parse_bytes(memory: str | int) -> int:
+    """Read a size such as "2GiB", "800 MB" or a number of bytes.
+
+    Raises:
+        MapError: If it is not a size.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(memory))
+    if not found or found[2].lower() not in _UNITS or float(found[1]) <= 0:
+        raise MapError(f"memory is {memory!r}; give a size such as 2GiB, 800MiB or 1.5GB")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How a budget is spent.
+
+    Attributes:
+        budget: Bytes of the whole process.
+        base: What the process holds already (libraries, model).
+        gdal_cache: For GDAL's cache of raster blocks.
+        block_px: Side of a block.
+        block_bytes: What one block takes while it is computed.
+    """
+
+    budget: int
+    base: int
+    gdal_cache: int
+    block_px: int
+    block_bytes: int
+
+
+def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
+    """Give the bytes that a pixel of the output grid takes while its block is computed."""
+    names = [i.name for i in card.inputs]
+    total = 0.0
+    for name, cube in cubes.cubes.items():
+        if name in names:
+            from landweave.grid import geobox_of
+
+            ratio = is_nested(geobox_of(cube), cubes.geobox) or 1
+            total += 4 * cube.sizes.get("time", 1) * cube.sizes["band"] / ratio**2
+    return _COPIES * total + 3 * 4 * len(card.classes) + 16
+
+
+def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None) -> MemoryPlan:
+    """Choose the block size that a budget allows.
+
+    Args:
+        memory: Budget of the whole process.
+        card: Of the model.
+        cubes: What is mapped.
+        workers: Blocks computed at the same time.
+        block_px: A block size to keep; only checked.
+
+    Raises:
+        MapError: If even the smallest block does not fit; says how much would do.
+    """
+    budget = parse_bytes(memory)
+    base = psutil.Process().memory_info().rss
+    cache = min(256 * 2**20, max(16 * 2**20, budget // 8))
+    per_px = bytes_per_px(card, cubes)
+    halo = card.context_px
+
+    def cost(side: int) -> int:
+        return int(per_px * (side + 2 * halo) ** 2)
+
+    room = (budget - base - cache) * 0.8 / workers
+    smallest = block_px or max(_MIN_BLOCK_PX, 2 * halo)
+    if cost(smallest) > room:
+        needed = base + cache + workers * cost(smallest) / 0.8
+        raise MapError(f"memory of {budget / 2**20:.0f} MiB is too little: the process holds {base / 2**20:.0f} MiB "
+                       f"already, and {workers} block(s) of {smallest} px need {needed / 2**20:.0f} MiB in all; "
+                       "raise --memory, use fewer workers, or smaller blocks")  # fmt: skip
+    side = block_px or _choose_side(cubes, [s for s in (1024, 512, 256, 128, smallest) if cost(s) <= room], workers)
+    return MemoryPlan(budget, base, cache, side, cost(side))
+
+
+def _choose_side(cubes: CubeSet, sides: list[int], workers: int) -> int:
+    """Take the largest side that still gives every worker a few blocks; small grids need no more than one block each."""
+    rows, cols = cubes.geobox.shape
+    for side in sides:
+        n_blocks = -(-rows // side) * -(-cols // side)
+        if n_blocks >= 3 * workers or side <= TILE_PX // 4:
+            return side
+    return sides[-1]
+
+
+@contextmanager
+def gdal_cache(size: int) -> Iterator[None]:
+    """Hold GDAL's block cache to `size` bytes; by default it takes 5 % of the machine's memory."""
+    before = get_gdal_config("GDAL_CACHEMAX")
+    set_gdal_config("GDAL_CACHEMAX", size)
+    try:
+        yield
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
+
+
+class PeakMeter:
+    """Highest resident memory of this process (and of its worker processes) since the meter started."""
+
+    def __init__(self, interval_s: float = 0.05) -> None:
+        self.peak_bytes = 0
+        self._process = psutil.Process()
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+
+    def _sample(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            self._sample()
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._sample()
+        self._thread.start()
+
+    def stop(self) -> int:
+        """End measuring and give the peak in bytes."""
+        self._stop.set()
+        self._thread.join()
+        self._sample()
+        return self.peak_bytes
+
+
+@contextmanager
+def measure_peak() -> Iterator[PeakMeter]:
+    """Measure the peak while the block runs; `peak_bytes` is final after it."""
+    meter = PeakMeter()
+    meter.start()
+    try:
+        yield meter
+    finally:
+        meter.stop()

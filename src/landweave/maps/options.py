@@ -1,0 +1,45 @@
+"""What a map can be asked for."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field, field_validator
+
+from landweave.types import Options
+
+__all__ = ["MapOptions"]
+
+
+class MapOptions(Options):
+    """Options of `predict_map`."""
+
+    proba: bool = Field(True, description="Write proba.tif: one band of class probability per class, in legend order.")
+    uncertainty: bool = Field(
+        True, description="Write uncertainty.tif: entropy (0 certain, 1 no idea) and margin between the best two classes."
+    )
+    block_px: int | None = Field(
+        None, description="Side of the blocks computed at once, in pixels; chosen from the memory budget by default. "
+                          "It never changes a pixel of the map."
+    )  # fmt: skip
+    seasons: tuple[date, ...] | None = Field(
+        None, description="Start dates of the seasons to map, one map each; needed where the model was trained on a season."
+    )
+    allow_missing: bool = Field(
+        False, description="Write the map although some blocks failed on corrupt sources; their pixels are nodata and counted."
+    )
+
+    @field_validator("block_px")
+    @classmethod
+    def _check_block(cls, value: int | None) -> int | None:
+        if value is not None and not 16 <= value <= 16384:
+            raise ValueError(f"block_px is {value}; give 16 to 16384, or leave it out to have it chosen from the memory budget")
+        return value
+
+    @field_validator("seasons")
+    @classmethod
+    def _check_seasons(cls, value: tuple[date, ...] | None) -> tuple[date, ...] | None:
+        if value is not None and (len(value) == 0 or len(set(value)) < len(value)):
+            shown = ", ".join(d.isoformat() for d in value) or "empty"
+            raise ValueError(f"seasons are {shown}; give each start date once, or leave seasons out")
+        return value

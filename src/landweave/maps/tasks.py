@@ -1,0 +1,133 @@
+"""One block of a map: a pure function from the pixels of a window to codes, quantised probabilities and uncertainty.
+
+Receives a model, cubes and a window; hands on arrays. Nothing here knows of files of a map, workers or order, so that the
+same block gives the same bytes wherever it is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from landweave.cube import read_blocks
+from landweave.errors import MapError
+from landweave.grid import Window
+from landweave.legend import Legend
+from landweave.types import Block, CubeSet, Predictor
+
+__all__ = ["LEVELS", "PROBA_NODATA", "Products", "compute_block", "summarise_proba"]
+
+LEVELS = 250
+"""Probability 1 is stored as 250 (scale 0.004), so that 255 is free for nodata."""
+PROBA_NODATA = 255
+
+Products = dict[str, NDArray[Any]]
+"""Product name ("map", "proba", "uncertainty") -> pixels (band, y, x) in the dtype they are stored in."""
+
+
+def compute_block(model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str]) -> Products | None:
+    """Classify one window.
+
+    Args:
+        model: Gives probabilities.
+        cubes: What it reads, from the window and `card.context_px` around it.
+        window: Interior of the block on the output grid.
+        products: Which of "map", "proba", "uncertainty" to make.
+
+    Returns:
+        The products' pixels, or None where the window holds no valid observation at all.
+
+    Raises:
+        SourceError: If a source cannot be read.
+        MapError: If the model gives something that is not a probability.
+    """
+    card = model.card
+    blocks = read_blocks(cubes, window, halo_px=card.context_px, names=[i.name for i in card.inputs if i.name in cubes.cubes])
+    if card.min_valid_steps > 0 and not _has_valid(blocks):
+        return None
+    proba = model.predict_proba(blocks)
+    expected = (len(card.classes), window.height, window.width)
+    if proba.shape != expected:
+        raise MapError(f"model {card.model} gave probabilities of shape {proba.shape} for a block of {expected} (class, y, x)")
+    return summarise_proba(proba, card.legend, products=products)
+
+
+def _has_valid(blocks: Mapping[str, Block]) -> bool:
+    return any(not np.isnan(b.values).all() for b in blocks.values())
+
+
+def summarise_proba(proba: NDArray[np.float32], legend: Legend, *, products: Sequence[str]) -> Products:
+    """Turn probabilities into a map's products.
+
+    Args:
+        proba: (class, y, x) in legend order; NaN in every class is nodata.
+        legend: Gives codes.
+        products: Which of "map", "proba", "uncertainty" to make.
+
+    Returns:
+        map: (1, y, x), code of the most probable class, the first in the legend among equals. proba: uint8 (class, y, x),
+        round(250 p). uncertainty: uint8 (2, y, x), Shannon entropy over its maximum log K and the difference between the
+        best two probabilities, both times 250. Nodata: 255 (65535 in a uint16 map).
+
+    Raises:
+        MapError: If a probability lies outside 0..1.
+    """
+    n_classes, height, width = proba.shape
+    flat = np.ascontiguousarray(proba, dtype=np.float32).reshape(n_classes, -1)
+    n_px = flat.shape[1]
+    codes = np.empty((1, n_px), dtype=legend.dtype)
+    quantised = np.empty((n_classes, n_px if "proba" in products else 0), dtype=np.uint8)
+    uncertainty = np.empty((2, n_px if "uncertainty" in products else 0), dtype=np.uint8)
+    table = np.array([*legend.codes, legend.nodata], dtype=legend.dtype)
+    log_k = math.log(n_classes) if n_classes > 1 else 1.0
+    n_wrong = _summarise(flat, table, log_k, codes[0], quantised, uncertainty)
+    if n_wrong:
+        raise MapError(f"model gave probabilities outside 0..1 (or NaN in some classes only) in {n_wrong} pixels of a block; "
+                       "a model must give numbers that sum to 1, or NaN in every class")  # fmt: skip
+    made = {"map": codes, "proba": quantised, "uncertainty": uncertainty}
+    return {name: made[name].reshape(-1, height, width) for name in products}
+
+
+@numba.njit(nogil=True, cache=True)
+def _summarise(  # type: ignore[no-untyped-def]
+    proba, table, log_k, codes, quantised, uncertainty
+):  # pragma: no cover (compiled)
+    n_classes, n_px = proba.shape
+    n_wrong = 0
+    for i in range(n_px):
+        best, first, second, entropy = -1, -1.0, -1.0, 0.0
+        n_nan = 0
+        for k in range(n_classes):
+            p = np.float64(proba[k, i])
+            if np.isnan(p):
+                n_nan += 1
+                continue
+            if p < -1e-4 or p > 1.0001:
+                n_wrong += 1
+            if p > first:
+                best, second, first = k, first, p
+            elif p > second:
+                second = p
+            if p > 0.0:
+                entropy -= p * math.log(p)
+        is_nodata = n_nan == n_classes
+        if n_nan > 0 and not is_nodata:
+            n_wrong += 1
+        codes[i] = table[n_classes] if is_nodata else table[best]
+        if quantised.shape[1] > 0:
+            for k in range(n_classes):
+                quantised[k, i] = 255 if is_nodata else np.uint8(_quantise(np.float64(proba[k, i])))
+        if uncertainty.shape[1] > 0:
+            uncertainty[0, i] = 255 if is_nodata else np.uint8(_quantise(entropy / log_k))
+            uncertainty[1, i] = 255 if is_nodata else np.uint8(_quantise(first - max(second, 0.0)))
+    return n_wrong
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _quantise(value):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    return np.rint(250.0 * min(max(value, 0.0), 1.0))
