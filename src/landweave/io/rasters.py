@@ -1,4 +1,4 @@
-"""Raster files through GDAL: what a file says about itself, and windows of it on any grid.
+"""Raster files: what a file says about itself, and windows of it on any grid.
 
 Receives paths and GeoBoxes; hands on `RasterInfo` and plain arrays in stored values. Handles are kept open per thread.
 """
@@ -16,9 +16,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RioWindow
 
 from landweave.errors import GridError, SourceError
@@ -27,8 +25,10 @@ from landweave.grid import Window, crs_of, resolve_crs
 __all__ = ["RasterInfo", "close_rasters", "read_info", "read_window"]
 
 _MAX_OPEN = 128
-_EXACT = 1e-12
-"""Tolerance of the transformer in pixels: below it GDAL computes every pixel exactly (rasterio cannot pass 0 itself)."""
+_MAX_VALUES = 16_000_000
+"""Source values that one read for resampling may hold; windows that need more are read in parts."""
+METHODS = ("nearest", "bilinear", "cubic", "average", "mode")
+"""Resampling methods of `read_window`."""
 _handles = threading.local()
 
 
@@ -117,26 +117,36 @@ def read_window(
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
     """Read layers of a file on the pixels of `window` of `geobox`, which may reach past the grid's and the file's edge.
 
-    A file that shares the grid's lattice is read as it is; any other is resampled by GDAL with the exact transformer,
-    so that a pixel's value does not depend on the window it was read in.
+    A file that shares the grid's lattice is read as it is; any other is resampled so that a pixel's value depends on its
+    place on the grid alone, not on the window it was read in. Positions are projected exactly on a lattice of nodes and
+    interpolated in between with an error below 0.005 source pixels.
+
+    - `nearest`: the source pixel under the centre.
+    - `bilinear`, `cubic` (convolution, a = -1/2): interpolation at the centre, valid where the source pixel under it is;
+      invalid neighbours are left out. They do not smooth: for larger pixels take `average`.
+    - `average`, `mode`: mean, or commonest value, of the valid source pixels under the output pixel, by shared area; valid
+      where these cover at least half of it.
 
     Args:
         path: Anything rasterio opens.
         layers: 1-based layers.
         geobox: The target grid.
         window: Window of it.
-        resampling: GDAL's name: nearest, bilinear, cubic, average, mode, ...
+        resampling: nearest, bilinear, cubic, average or mode.
         nodata: Stored marker; the file's own by default.
         src_crs: The file's crs where it has none, or a wrong one.
 
     Returns:
-        Stored values (layer, y, x) in the file's dtype, and their validity (same shape): False outside the file, on
-        nodata and on NaN. Values where it is False mean nothing.
+        Stored values (layer, y, x) in the file's dtype (a float dtype where bilinear, cubic or average resampled integers),
+        and their validity (same shape): False outside the file, on nodata and on NaN. Values where it is False mean nothing.
 
     Raises:
         SourceError: If the file cannot be read; names it.
         GridError: If neither the file nor the caller states a crs.
+        ValueError: If the resampling method is unknown.
     """
+    if resampling not in METHODS:
+        raise ValueError(f"no resampling named {resampling!r}; known: {', '.join(METHODS)}")
     src = _handle(path)
     try:
         direct = _shared_window(src, geobox, window, src_crs)
@@ -198,15 +208,33 @@ def _read_direct(src: Any, layers: list[int], window: Window, nodata: float | No
 def _read_warped(
     src: Any, layers: list[int], geobox: GeoBox, window: Window, resampling: str, nodata: float | None, src_crs: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    marker = nodata if nodata is not None else src.nodatavals[layers[0] - 1]
-    affine = geobox.affine @ Affine.translation(window.col, window.row)
-    options: dict[str, Any] = {"src_nodata": marker} if marker is not None else {}
-    with WarpedVRT(
-        src, src_crs=_crs_given(src, src_crs).to_wkt(), crs=crs_of(geobox).to_wkt(), transform=affine,
-        width=window.width, height=window.height, resampling=Resampling[resampling], tolerance=_EXACT, add_alpha=True,
-        **options,
-    ) as vrt:  # fmt: skip
-        data = vrt.read(layers)
-        alpha = vrt.read(vrt.count) > 0
-    valid = _validity(data, [marker] * len(layers)) & alpha
-    return data, valid
+    from landweave.io import _resample  # numba loads here, and only here
+
+    crs = _crs_given(src, src_crs)
+    pixel_map = _resample.make_pixel_map(crs, Affine(*src.transform[:6]), geobox)
+    method = "nearest" if _resample.is_lattice_step(pixel_map, (*geobox.shape,)) else resampling
+    sampling = _resample.plan_sampling(pixel_map, window, method)
+    inside = sampling.source.clip((src.height, src.width))
+    if inside.height * inside.width * len(layers) > _MAX_VALUES and window.height * window.width > 1:
+        return _read_halves(src, layers, geobox, window, resampling, nodata, src_crs)
+    if inside.height == 0 or inside.width == 0:
+        shape = (len(layers), window.height, window.width)
+        return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
+    values, valid = _read_direct(src, layers, inside, nodata)
+    return _resample.resample(values, valid, inside, sampling)
+
+
+def _read_halves(
+    src: Any, layers: list[int], geobox: GeoBox, window: Window, *rest: Any
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
+    """Read a window in two parts, since much coarser output pixels would need too much of the source at once."""
+    w = window
+    if w.height >= w.width:
+        half, axis = w.height // 2, 1
+        parts = Window(w.row, w.col, half, w.width), Window(w.row + half, w.col, w.height - half, w.width)
+    else:
+        half, axis = w.width // 2, 2
+        parts = Window(w.row, w.col, w.height, half), Window(w.row, w.col + half, w.height, w.width - half)
+    made = [_read_warped(src, layers, geobox, part, *rest) for part in parts]
+    values, valid = (np.concatenate(both, axis=axis) for both in zip(*made, strict=True))
+    return values, valid
