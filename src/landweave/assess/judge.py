@@ -1,0 +1,270 @@
+"""Judge a map, or predictions on held-out samples: the stage `assess`.
+
+Receives a `MapProduct` and reference samples; hands on an `Assessment`. Nothing here looks at how the map was made, only at
+what the reference's design allows to be said.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landweave.assess.checks import check_independence, check_map, check_sample
+from landweave.assess.document import (
+    Assessment,
+    Baseline,
+    Basis,
+    CrossValidationSummary,
+    DesignSummary,
+    Estimate,
+    Intervals,
+    LeftOut,
+)
+from landweave.assess.estimation import Estimation, Evidence, estimate_from
+from landweave.assess.options import AssessOptions
+from landweave.assess.places import check_independent, read_map_codes
+from landweave.assess.tables import (
+    make_areas,
+    make_baselines,
+    make_classes,
+    make_design,
+    make_estimate,
+    make_intervals,
+    make_matrix,
+    merge_legends,
+)
+from landweave.errors import AssessmentError
+from landweave.legend import Legend
+from landweave.metrics.accuracy import kappa
+from landweave.types import MapProduct, SampleTable
+
+__all__ = ["assess_held_out", "assess_map", "assess_without_reference"]
+
+logger = logging.getLogger(__name__)
+
+_BASIS: dict[Basis, str] = {
+    "reference-sample": "Judged on a reference sample that took no part in training the model.",
+    "held-out": "Judged on samples that were held out of training; they come from the same source as the training data and "
+    "share its gaps.",
+    "counts": "Computed from the counts of an error matrix as given.",
+    "cross-validation": "No reference sample was given: only the model's cross-validation on its own training samples is "
+    "known, and the map itself has not been judged.",
+}
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One assessment in the making: what is judged, on which rows, from which basis."""
+
+    samples: SampleTable
+    product: MapProduct | None
+    predicted: NDArray[np.int64] | None
+    training: SampleTable | None
+    basis: Basis
+    title: str
+    options: AssessOptions
+
+
+def assess_map(
+    product: MapProduct, reference: SampleTable, *, training: SampleTable | None = None,
+    options: AssessOptions | None = None, title: str = "",
+) -> Assessment:  # fmt: skip
+    """Judge a map on a reference sample, with the estimator that the sample's design calls for.
+
+    Args:
+        product: The map.
+        reference: Reference samples, in any crs. Where some rows have the purpose "reference", only those judge and the rows
+            with the purpose "train" count as training rows.
+        training: The rows that trained the model, to check that the reference is independent of them.
+        options: Options.
+        title: For people.
+
+    Returns:
+        The assessment: accuracies always, areas with intervals where the design is a probability design.
+
+    Raises:
+        AssessmentError: If no row lies on the map, rows trained the model, or rows contradict the design.
+        LegendError: If map and reference share no class name.
+    """
+    judged, trained = _by_purpose(reference, training)
+    return _assess(_Case(judged, product, None, trained, "reference-sample", title, options or AssessOptions()))
+
+
+def assess_held_out(
+    held_out: SampleTable, *, product: MapProduct | None = None, predicted: NDArray[Any] | None = None,
+    training: SampleTable | None = None, options: AssessOptions | None = None, title: str = "",
+) -> Assessment:  # fmt: skip
+    """Judge a map, or a model's predictions, on samples that were held out of training.
+
+    Args:
+        held_out: The samples, whatever their column `purpose` says.
+        product: The map. Without one there are no areas.
+        predicted: Class indices (n,) in the order of `held_out.legend` that the model gave to the samples' features, -1 for
+            none; the map is read at the samples where they are not given.
+        training: The rows that trained the model.
+        options: Options.
+        title: For people.
+
+    Raises:
+        AssessmentError: If neither a map nor predictions are given, their number differs from the samples', or as `assess_map`.
+    """
+    if product is None and predicted is None:
+        raise AssessmentError("held-out samples need something to judge; give product=MapProduct or predicted=class indices")
+    indices = None
+    if predicted is not None:
+        indices = np.asarray(predicted, dtype=np.int64)
+        if indices.shape != (len(held_out),):
+            raise AssessmentError(f"predicted has shape {indices.shape}, but there are {len(held_out)} held-out samples; give "
+                                  "one class index per row")  # fmt: skip
+    return _assess(_Case(held_out, product, indices, training, "held-out", title, options or AssessOptions()))
+
+
+def assess_without_reference(
+    product: MapProduct | None = None, *, cross_validation: CrossValidationSummary | None = None,
+    baselines: dict[str, Baseline] | None = None, title: str = "",
+) -> Assessment:  # fmt: skip
+    """Describe a map that no reference sample judges: mapped areas, and the model's cross-validation if known."""
+    why = ("No reference sample with a probability design was given, so that neither the map's accuracy nor an area with an "
+           "interval can be estimated; the areas are those mapped, which carry the map's errors.")  # fmt: skip
+    assessment = Assessment(
+        basis="cross-validation", basis_note=_BASIS["cross-validation"], title=title, areas_why=why,
+        design=DesignSummary(estimator="none", estimator_note="No reference sample."), intervals=Intervals(why=why),
+        overall_accuracy=Estimate(why=why), macro_f1=Estimate(why=why), baselines=baselines or {},
+        cross_validation=cross_validation or CrossValidationSummary(),
+    )  # fmt: skip
+    if product is not None:
+        mapped_ha, mapped_px = _mapped_areas(product, product.legend)
+        assessment.areas = make_areas(product.legend, mapped_ha, mapped_px, None, why)
+        _add_totals(assessment, product, mapped_ha)
+    return assessment
+
+
+def _by_purpose(reference: SampleTable, training: SampleTable | None) -> tuple[SampleTable, SampleTable | None]:
+    purpose = reference.frame["purpose"].to_numpy() if "purpose" in reference.frame else np.array([])
+    is_reference, is_training = purpose == "reference", purpose == "train"
+    if is_reference.any() and is_training.any():
+        return reference.select(is_reference), training or reference.select(is_training)
+    return reference, training
+
+
+def _assess(case: _Case) -> Assessment:
+    if len(case.samples) == 0:
+        raise AssessmentError("the reference has no rows (0 samples); give at least one labelled place on the map")
+    geobox = case.product.geobox if case.product is not None else None
+    allow = case.options.allow_training_rows
+    dependent = np.zeros(len(case.samples), dtype=bool)
+    if case.training is not None:
+        dependent = check_independent(
+            case.samples, case.training, buffer_m=case.options.buffer_m, geobox=geobox, allow=allow
+        )
+    evidence, reasons = _gather(case)
+    estimation = estimate_from(evidence, case.options)
+    assessment = _write_up(case, evidence, estimation)
+    assessment.left_out = _left_out(reasons, case.samples)
+    n_dependent = None if case.training is None else int(dependent.sum())
+    assessment.checks = [
+        check_independence(n_dependent, len(case.samples), case.options.buffer_m),
+        *check_sample(evidence, assessment.left_out),
+    ]
+    if case.product is not None:
+        assessment.checks += check_map(case.product, evidence)
+    assessment.warnings = [*estimation.warnings, *(c.message for c in assessment.checks if not c.passed)]
+    logger.info("assessed %d of %d samples: %s", assessment.n_used, assessment.n_samples, estimation.note)
+    return assessment
+
+
+def _gather(case: _Case) -> tuple[Evidence, NDArray[np.str_]]:
+    """Bring the map's classes, the reference's and the design onto the same rows and one class order."""
+    frame, product = case.samples.frame, case.product
+    names = frame["class"].astype(str).to_numpy()
+    own = case.samples.legend
+    classes = own if product is None else merge_legends(product.legend, own, set(names.tolist()))
+    reasons = np.full(len(frame), "", dtype="U40")
+    if case.predicted is not None:
+        table = np.array([*(classes.index_of(n) if n in classes.names else -1 for n in own.names), -1])
+        map_index = table[np.where(case.predicted < 0, len(own), case.predicted)]
+        reasons[map_index < 0] = "without a prediction"
+    elif product is not None:
+        reading = read_map_codes(product, case.samples)
+        map_index = product.legend.to_index(np.maximum(reading.codes, 0)).astype(np.int64)
+        reasons = reading.reasons.astype("U40")
+        map_index[reading.codes < 0] = -1
+        reasons[(map_index < 0) & (reasons == "")] = "on a code outside the legend"
+    mapped_ha, mapped_px = (None, None) if product is None else _mapped_areas(product, classes)
+    evidence = Evidence(
+        classes=classes, map_index=map_index, reference_index=np.array([classes.index_of(n) for n in names], dtype=np.int64),
+        mapped_ha=mapped_ha, mapped_px=mapped_px, design=case.samples.design,
+        map_checksum=None if product is None else product.checksum, stratum=_strings(case.samples, "stratum"),
+        psu=_strings(case.samples, "psu"), probability=_floats(case.samples, "inclusion_probability"),
+        group=_groups(case.samples),
+    )  # fmt: skip
+    return evidence, reasons
+
+
+def _strings(samples: SampleTable, column: str) -> NDArray[np.str_]:
+    if column not in samples.frame:
+        return np.full(len(samples), "", dtype=np.str_)
+    values = samples.frame[column]
+    return np.array(values.astype(object).where(values.notna(), "").astype(str).tolist(), dtype=np.str_)
+
+
+def _floats(samples: SampleTable, column: str) -> NDArray[np.float64]:
+    if column not in samples.frame:
+        return np.full(len(samples), np.nan)
+    return np.asarray(samples.frame[column].to_numpy(dtype=np.float64))
+
+
+def _groups(samples: SampleTable) -> NDArray[Any]:
+    """Give the group of every row; a row without one is a group of its own."""
+    groups = _strings(samples, "group")
+    alone = np.array([f"\0{i}" for i in range(len(groups))])
+    return np.where(groups == "", alone, groups)
+
+
+def _mapped_areas(product: MapProduct, classes: Legend) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ha = [float(product.area_ha.get(c.code, 0.0)) for c in classes]
+    px = [float(product.count_px.get(c.code, 0)) for c in classes]
+    if sum(ha) <= 0:
+        raise AssessmentError(f"{product.folder} has a mapped area of {sum(ha):g} ha in its classes; the map is all nodata")
+    return np.array(ha), np.array(px)
+
+
+def _write_up(case: _Case, evidence: Evidence, estimation: Estimation) -> Assessment:
+    counts, classes, options = evidence.count()[0], evidence.classes, case.options
+    method = options.interval if estimation.has_interval else None
+    e = estimation.estimates
+    assessment = Assessment(
+        title=case.title, basis=case.basis, basis_note=_BASIS[case.basis], map_checksum=evidence.map_checksum,
+        design=make_design(evidence.design, estimation), intervals=make_intervals(estimation, options.interval),
+        n_samples=len(case.samples), n_used=int(counts.sum()),
+        overall_accuracy=make_estimate(e.overall, method=method), macro_f1=make_estimate(e.macro_f1, method=method),
+        error_matrix=make_matrix(estimation, classes, counts),
+        classes=make_classes(estimation, classes, counts, options.interval),
+        areas=make_areas(classes, evidence.mapped_ha, evidence.mapped_px, e.area, estimation.areas_why),
+        areas_why=estimation.areas_why, baselines=make_baselines(counts.sum(axis=0), of="the reference sample"),
+    )  # fmt: skip
+    if "kappa" in options.scores:
+        value = float(kappa(e.proportions))
+        assessment.kappa = None if np.isnan(value) else value
+    if case.product is not None and evidence.mapped_ha is not None:
+        _add_totals(assessment, case.product, evidence.mapped_ha)
+    return assessment
+
+
+def _add_totals(assessment: Assessment, product: MapProduct, mapped_ha: NDArray[np.float64]) -> None:
+    assessment.map_checksum = product.checksum
+    assessment.total_area_ha = float(mapped_ha.sum())
+    assessment.nodata_ha = float(product.area_ha.get(product.legend.nodata, 0.0))
+    assessment.unsure_ha = float(product.area_ha.get(product.legend.unsure, 0.0))
+
+
+def _left_out(reasons: NDArray[np.str_], samples: SampleTable) -> list[LeftOut]:
+    found = Counter(r for r in reasons.tolist() if r)
+    if samples.rejected is not None and len(samples.rejected):
+        found.update(f"rejected on import: {r}" for r in samples.rejected["reason"].astype(str))
+    return [LeftOut(n=n, reason=reason) for reason, n in sorted(found.items())]

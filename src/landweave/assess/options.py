@@ -1,0 +1,42 @@
+"""Options of an assessment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from landweave.types import Options
+
+__all__ = ["AssessOptions"]
+
+
+class AssessOptions(Options):
+    """How a map is judged; the 95 % level is fixed by the document."""
+
+    interval: Literal["normal", "wilson", "logit"] = Field(
+        default="normal",
+        description="Interval of accuracies: normal (value +- 1.96 se, the field's good practice), wilson or logit (better for "
+        "shares near 0 or 1 from few samples). Areas always get the normal one.",
+    )
+    scores: tuple[Literal["kappa"], ...] = Field(
+        default=(), description="Scores beyond the usual ones. kappa is for comparison with older work only."
+    )
+    allow_training_rows: bool = Field(
+        default=False,
+        description="Judge the map on reference rows even where they trained the model or lie within buffer_m of a row that "
+        "did; the report then says so.",
+    )
+    buffer_m: float = Field(
+        default=0.0, ge=0,
+        description="Distance in metres from a training row within which a reference row is refused; 0 refuses rows in the "
+        "same pixel only.",
+    )  # fmt: skip
+    finite_population: bool = Field(
+        default=False,
+        description="Shrink standard errors by the sampled share of each stratum (finite population correction).",
+    )
+    bootstrap_draws: int = Field(
+        default=1000, ge=100, le=100_000, description="Draws of the block bootstrap behind standard errors without a design."
+    )
+    seed: int = Field(default=0, description="Seed of the bootstrap.")
