@@ -18,7 +18,8 @@ from landweave.cube.extent import resolve_coarse, resolve_geobox
 from landweave.cube.options import CubeOptions
 from landweave.cube.plan import CubePlan
 from landweave.cube.planning import plan_cube, select_dates
-from landweave.cube.reading import read_plan
+from landweave.cube.probe import probe_plan
+from landweave.cube.reading import OutsideCount, read_plan
 from landweave.errors import BandError, GridError, SceneError
 from landweave.grid import GeoBox, Window, resolve_crs
 from landweave.io.rasters import RasterInfo, read_info
@@ -34,11 +35,16 @@ class PlanReader:
 
     def __init__(self, plan: CubePlan) -> None:
         self.plan = plan
+        self.count: OutsideCount | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"plan": self.plan, "count": None}
 
     def read(self, window: Window, steps: Sequence[int], bands: Sequence[int]) -> NDArray[np.float32]:
-        """Read (time, band, y, x)."""
+        """Read (time, band, y, x); counts values out of range while `count` is set."""
         every = list(steps) == list(range(len(self.plan.steps)))
-        return read_plan(self.plan, window, steps=None if every else steps, bands=[self.plan.bands[i] for i in bands])
+        names = [self.plan.bands[i] for i in bands]
+        return read_plan(self.plan, window, steps=None if every else steps, bands=names, count=self.count)
 
 
 def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
@@ -137,7 +143,7 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
         plan, bands, said = plan_cube(name, own, headers[name], grid, options)
         plan, _ = _add_indices(plan, options)
         plans.append(plan)
-        notes += said
+        notes += said + probe_plan(plan, bands, headers[name], options)
         if plan.bands:
             cubes[name] = _to_xarray(plan, bands)
     _check_names(plans, options)

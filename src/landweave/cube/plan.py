@@ -102,6 +102,7 @@ class CubePlan:
         mosaic: Rule for scenes of one day.
         composite: Rule for days of one step.
         fill: Whether gaps are filled linearly over time.
+        decimate: For a look at a coarse grid: take nearest pixels from overviews.
     """
 
     name: str
@@ -112,6 +113,7 @@ class CubePlan:
     mosaic: CombineRule
     composite: CombineRule
     fill: bool
+    decimate: bool = False
 
     @property
     def is_static(self) -> bool:

@@ -6,6 +6,8 @@ does not depend on the window that it was read in.
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from landweave.cube.options import CombineRule
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, ScenePlan, StepPlan
 from landweave.features.series import fill_linear
-from landweave.grid import GeoBox, Window
+from landweave.grid import Window
 from landweave.io.rasters import read_window
 
 __all__ = ["OutsideCount", "combine", "read_plan"]
@@ -25,41 +27,42 @@ Layers = dict[int, tuple[NDArray[np.generic], NDArray[np.bool_]]]
 
 
 class OutsideCount:
-    """Counts, per (step, band), the observations read and those outside their band's valid range."""
+    """Counts, per (step, band), the observations read and those outside their band's valid range; safe among threads."""
 
-    def __init__(self) -> None:
-        self.seen: dict[tuple[int, str], int] = {}
-        self.outside: dict[tuple[int, str], int] = {}
-        self.sample: dict[tuple[int, str], list[Array]] = {}
-        self.keep = False
+    def __init__(self, *, keep_values: bool = False) -> None:
+        self.seen: Counter[tuple[int, str]] = Counter()
+        self.outside: Counter[tuple[int, str]] = Counter()
+        self.values: dict[tuple[int, str], list[Array]] = {}
+        self._keep = keep_values
+        self._lock = threading.Lock()
 
     def add(self, key: tuple[int, str], values: Array, valid: NDArray[np.bool_], outside: NDArray[np.bool_]) -> None:
-        """Add one array's counts; keeps the values, too, where percentiles will be asked for."""
-        self.seen[key] = self.seen.get(key, 0) + int(valid.sum())
-        self.outside[key] = self.outside.get(key, 0) + int(outside.sum())
-        if self.keep:
-            self.sample.setdefault(key, []).append(values[valid])
+        """Add one array's counts; keeps the valid values, too, where percentiles will be asked for."""
+        seen, out = int(valid.sum()), int(outside.sum())
+        with self._lock:
+            self.seen[key] += seen
+            self.outside[key] += out
+            if self._keep:
+                self.values.setdefault(key, []).append(values[valid])
 
-    def merge(self, other: OutsideCount) -> None:
-        """Add the counts of another."""
-        for mine, theirs in ((self.seen, other.seen), (self.outside, other.outside)):
-            for key, n in theirs.items():
-                mine[key] = mine.get(key, 0) + n
+    def total(self, band: str) -> tuple[int, int]:
+        """Give the observations of a band over all steps: read, and outside."""
+        return sum(n for (_, b), n in self.seen.items() if b == band), sum(n for (_, b), n in self.outside.items() if b == band)
 
 
 class _Reader:
     """Reads files on one window; a file that several steps share is read once, with all the layers they need."""
 
-    def __init__(self, geobox: GeoBox, window: Window, plans: Iterable[FilePlan], bands: frozenset[str]) -> None:
-        self.geobox, self.window, self.bands = geobox, window, bands
+    def __init__(self, plan: CubePlan, window: Window, files: Iterable[FilePlan], bands: frozenset[str]) -> None:
+        self.geobox, self.window, self.bands, self.decimate = plan.geobox, window, bands, plan.decimate
         self._wanted: dict[tuple[object, ...], set[int]] = {}
         self._uses: dict[tuple[object, ...], int] = {}
         self._held: dict[tuple[object, ...], Layers] = {}
-        for plan in plans:
-            layers = self._layers(plan)
+        for file in files:
+            layers = self._layers(file)
             if layers:
-                self._wanted.setdefault(plan.key, set()).update(layers)
-                self._uses[plan.key] = self._uses.get(plan.key, 0) + 1
+                self._wanted.setdefault(file.key, set()).update(layers)
+                self._uses[file.key] = self._uses.get(file.key, 0) + 1
 
     def _layers(self, plan: FilePlan) -> list[int]:
         return [entry.layer for entry in plan.layers if entry.band in self.bands or entry.band == ""]
@@ -69,8 +72,9 @@ class _Reader:
         if layers is None:
             order = sorted(self._wanted[plan.key])
             values, valid = read_window(
-                plan.path, order, self.geobox, self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs
-            )
+                plan.path, order, self.geobox, self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs,
+                decimate=self.decimate,
+            )  # fmt: skip
             layers = self._held[plan.key] = {n: (values[i], valid[i]) for i, n in enumerate(order)}
         self._uses[plan.key] -= 1
         if self._uses[plan.key] == 0:
@@ -199,7 +203,7 @@ def read_plan(
     wanted = list(plan.bands if bands is None else bands)
     stored = plan.stored if any(b not in plan.stored for b in wanted) else tuple(wanted)
     chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
-    reader = _Reader(plan.geobox, window, _plan_files((plan.steps[i] for i in chosen), window), frozenset(stored))
+    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), frozenset(stored))
     held = [b for b in plan.stored if b in reader.bands]
     out = np.full((len(chosen), len(wanted), window.height, window.width), np.nan, dtype=np.float32)
     for k, i in enumerate(chosen):

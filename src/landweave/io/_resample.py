@@ -1,8 +1,8 @@
 """Resampling between lattices: where a grid's pixels lie in a file's pixels, and the kernels that take values there.
 
 GDAL's warper chooses its sampling ratio and its chunks per call, so that a pixel's value may depend on the window that it is
-asked for. Here a source position is a function of the pixel's own row and column on the output grid alone, and a value a function
-of that position alone: any window is the crop of the whole, bit for bit.
+asked for. Here a source position is a function of the pixel's own row and column on the output grid alone, and a value one
+of that position: any window is the crop of the whole, bit for bit.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class RasterInfo:
         driver: GDAL driver.
         block_shape: Rows and columns of a stored block.
         tags: File-level tags (`wavelength` and the like ride here for ENVI).
+        overviews: Decimation factors of the first layer's overviews.
     """
 
     path: str
@@ -61,6 +62,7 @@ class RasterInfo:
     driver: str
     block_shape: tuple[int, int]
     tags: dict[str, str]
+    overviews: tuple[int, ...] = ()
 
 
 def _open(path: str) -> Any:
@@ -108,12 +110,13 @@ def read_info(path: str | Path) -> RasterInfo:
             scales=tuple(s if k else None for s, k in zip(src.scales, stated, strict=True)),
             offsets=tuple(o if k else None for o, k in zip(src.offsets, stated, strict=True)),
             nodata=tuple(src.nodatavals), driver=src.driver, block_shape=src.block_shapes[0], tags=dict(src.tags()),
+            overviews=tuple(src.overviews(1)),
         )  # fmt: skip
 
 
 def read_window(
     path: str, layers: list[int], geobox: GeoBox, window: Window, *, resampling: str = "nearest",
-    nodata: float | None = None, src_crs: Any = None,
+    nodata: float | None = None, src_crs: Any = None, decimate: bool = False,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
     """Read layers of a file on the pixels of `window` of `geobox`, which may reach past the grid's and the file's edge.
 
@@ -135,6 +138,8 @@ def read_window(
         resampling: nearest, bilinear, cubic, average or mode.
         nodata: Stored marker; the file's own by default.
         src_crs: The file's crs where it has none, or a wrong one.
+        decimate: For a look at a coarse grid: nearest pixels are taken from the file's overviews, so that values may
+            depend on the window.
 
     Returns:
         Stored values (layer, y, x) in the file's dtype (a float dtype where bilinear, cubic or average resampled integers),
@@ -152,6 +157,8 @@ def read_window(
         direct = _shared_window(src, geobox, window, src_crs)
         if direct is not None:
             return _read_direct(src, layers, direct, nodata)
+        if decimate:
+            return _read_decimated(src, layers, geobox, window, nodata, src_crs)
         return _read_warped(src, layers, geobox, window, resampling, nodata, src_crs)
     except RasterioError as err:
         raise SourceError(f"cannot read {path} (truncated or corrupt?): {err}") from err
@@ -188,13 +195,16 @@ def _validity(data: NDArray[Any], markers: list[float | None]) -> NDArray[np.boo
     return valid
 
 
-def _read_direct(src: Any, layers: list[int], window: Window, nodata: float | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _read_direct(
+    src: Any, layers: list[int], window: Window, nodata: float | None, out_shape: tuple[int, int] | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     inside = window.clip((src.height, src.width))
     shape = (len(layers), window.height, window.width)
     markers = [nodata if nodata is not None else src.nodatavals[i - 1] for i in layers]
     if inside.height == 0 or inside.width == 0:
         return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
-    data = src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height))
+    sizes = {} if out_shape is None else {"out_shape": (len(layers), *out_shape)}
+    data = src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height), **sizes)
     valid = _validity(data, markers)
     if inside == window:
         return data, valid
@@ -238,3 +248,23 @@ def _read_halves(
     made = [_read_warped(src, layers, geobox, part, *rest) for part in parts]
     values, valid = (np.concatenate(both, axis=axis) for both in zip(*made, strict=True))
     return values, valid
+
+
+def _read_decimated(
+    src: Any, layers: list[int], geobox: GeoBox, window: Window, nodata: float | None, src_crs: Any
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    from landweave.io import _resample
+
+    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), Affine(*src.transform[:6]), geobox)
+    sampling = _resample.plan_sampling(pixel_map, window, "nearest")
+    inside = sampling.source.clip((src.height, src.width))
+    if inside.height == 0 or inside.width == 0:
+        shape = (len(layers), window.height, window.width)
+        return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
+    height, width = min(inside.height, 2 * window.height), min(inside.width, 2 * window.width)
+    values, valid = _read_direct(src, layers, inside, nodata, (height, width))
+    coarse = replace(
+        sampling, cols=(sampling.cols - inside.col) * (width / inside.width),
+        rows=(sampling.rows - inside.row) * (height / inside.height),
+    )  # fmt: skip
+    return _resample.resample(values, valid, Window(0, 0, height, width), coarse)
