@@ -24,11 +24,11 @@ from landweave.assess.tables import (
     make_design,
     make_estimate,
     make_intervals,
+    make_kappa,
     make_matrix,
 )
 from landweave.errors import AssessmentError, SourceError
 from landweave.legend import Legend
-from landweave.metrics.accuracy import kappa
 from landweave.metrics.area import estimate_stratified
 from landweave.types import Design, StratumInfo
 
@@ -148,7 +148,7 @@ def _check_rows(table: CountTable, path: Path | str) -> None:
     drawn = table.counts.sum(axis=1)
     for name, n, px in zip(table.names, drawn, table.mapped_px, strict=True):
         if n > 0 and px == 0:
-            raise AssessmentError(f"map class {name!r} in {path} has {n:g} samples and no mapped pixels; correct {_AREA_COLUMN}")
+            raise AssessmentError(f"map class {name!r} in {path} has {n:g} samples but 0 pixels; correct {_AREA_COLUMN}")
         if n == 0 and px > 0:
             raise AssessmentError(f"map class {name!r} in {path} has {px:g} mapped pixels and no sample, so that the areas of "
                                   "the whole cannot be estimated; sample it or merge it with another class")  # fmt: skip
@@ -167,10 +167,9 @@ def _write_up(
         macro_f1=make_estimate(e.macro_f1, method=options.interval), error_matrix=make_matrix(estimation, classes, counts),
         classes=make_classes(estimation, classes, counts, options.interval),
         areas=make_areas(classes, mapped_ha, table.mapped_px, e.area, None), total_area_ha=float(mapped_ha.sum()),
-        baselines=make_baselines(counts.sum(axis=0), of="the reference sample"), checks=_check(table, classes, design, mapped_ha),
+        baselines=make_baselines(counts.sum(axis=0), of="the reference sample"), kappa=make_kappa(estimation, options.scores),
+        checks=_check(table, classes, design, mapped_ha),
     )  # fmt: skip
-    if "kappa" in options.scores:
-        assessment.kappa = float(kappa(e.proportions))
     assessment.warnings = [check.message for check in assessment.checks if not check.passed]
     return assessment
 

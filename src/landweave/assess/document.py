@@ -268,7 +268,7 @@ class Assessment(Document):
         n_used: Those that stand in the matrix.
         left_out: The others, by reason.
         overall_accuracy: Share of the area (or of the sample, where there is no design) mapped right.
-        macro_f1: Mean F1 over the classes that have one.
+        macro_f1: Mean F1 over the classes that occur in the reference.
         kappa: Cohen's kappa, only where asked for.
         error_matrix: Counts and proportions; null for cross-validation alone.
         classes: Accuracy by class, in legend order.

@@ -35,12 +35,12 @@ from landweave.assess.tables import (
     make_design,
     make_estimate,
     make_intervals,
+    make_kappa,
     make_matrix,
     merge_legends,
 )
 from landweave.errors import AssessmentError
 from landweave.legend import Legend
-from landweave.metrics.accuracy import kappa
 from landweave.types import MapProduct, SampleTable
 
 __all__ = ["assess_held_out", "assess_map", "assess_without_reference"]
@@ -246,11 +246,9 @@ def _write_up(case: _Case, evidence: Evidence, estimation: Estimation) -> Assess
         error_matrix=make_matrix(estimation, classes, counts),
         classes=make_classes(estimation, classes, counts, options.interval),
         areas=make_areas(classes, evidence.mapped_ha, evidence.mapped_px, e.area, estimation.areas_why),
-        areas_why=estimation.areas_why, baselines=make_baselines(counts.sum(axis=0), of="the reference sample"),
+        areas_why=estimation.areas_why, kappa=make_kappa(estimation, options.scores),
+        baselines=make_baselines(counts.sum(axis=0), of="the reference sample"),
     )  # fmt: skip
-    if "kappa" in options.scores:
-        value = float(kappa(e.proportions))
-        assessment.kappa = None if np.isnan(value) else value
     if case.product is not None and evidence.mapped_ha is not None:
         _add_totals(assessment, case.product, evidence.mapped_ha)
     return assessment

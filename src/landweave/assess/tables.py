@@ -6,6 +6,7 @@ Receives `Estimation` and mapped areas; hands on the document's parts.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,22 @@ from landweave.assess.document import (
 from landweave.assess.estimation import Estimation
 from landweave.errors import LegendError
 from landweave.legend import LandClass, Legend
-from landweave.metrics.accuracy import score_baseline
+from landweave.metrics.accuracy import kappa, score_baseline
 from landweave.metrics.area import Estimated
 from landweave.metrics.intervals import IntervalMethod, make_interval, z_value
 from landweave.types import Design
 
-__all__ = ["make_areas", "make_baselines", "make_classes", "make_design", "make_estimate", "make_intervals", "make_matrix"]
+__all__ = [
+    "make_areas",
+    "make_baselines",
+    "make_classes",
+    "make_design",
+    "make_estimate",
+    "make_intervals",
+    "make_kappa",
+    "make_matrix",
+    "merge_legends",
+]
 
 _BOUND = ("the sample shows too little variation to compute a standard error (no error seen, or a stratum with a single "
           "sample); this one is an upper bound")  # fmt: skip
@@ -148,6 +159,11 @@ def make_intervals(estimation: Estimation, method: IntervalMethod) -> Intervals:
     if estimation.has_interval:
         return Intervals(method=method, se_method=estimation.se_method)
     return Intervals(se_method=estimation.se_method, why=estimation.areas_why)
+
+
+def make_kappa(estimation: Estimation, scores: Sequence[str]) -> float | None:
+    """Compute kappa from the estimated proportions where it is asked for and defined."""
+    return _number(float(kappa(estimation.estimates.proportions))) if "kappa" in scores else None
 
 
 def make_baselines(class_counts: NDArray[Any], *, of: str) -> dict[str, Baseline]:

@@ -58,7 +58,7 @@ def score_parts(parts: NDArray[np.float64], name: ScoreName) -> NDArray[np.float
 
     `users` is the diagonal over the row sum (1 - commission), `producers` over the column sum (1 - omission), F1 their
     harmonic mean 2 d / (row + column), IoU d / (row + column - d). `macro_f1` is the mean of F1 over the classes that occur
-    on either side; a class that occurs in the reference and is never predicted counts with 0.
+    in the reference; one that is never predicted counts with 0.
 
     Args:
         parts: Array (..., 3, K).
@@ -73,7 +73,8 @@ def score_parts(parts: NDArray[np.float64], name: ScoreName) -> NDArray[np.float
     d, row, col = parts[..., 0, :], parts[..., 1, :], parts[..., 2, :]
     match name:
         case "overall_accuracy":
-            return _divide(d.sum(axis=-1), row.sum(axis=-1))
+            # over the reference: right also where the parts of some classes were left out with their samples
+            return _divide(d.sum(axis=-1), col.sum(axis=-1))
         case "users":
             return _divide(d, row)
         case "producers":
@@ -83,7 +84,7 @@ def score_parts(parts: NDArray[np.float64], name: ScoreName) -> NDArray[np.float
         case "iou":
             return _divide(d, row + col - d)
         case "macro_f1":
-            return _nan_mean(_divide(2 * d, row + col))
+            return _nan_mean(np.where(col > 0, _divide(2 * d, row + col), np.nan))
     raise AssessmentError(f"no score named {name!r}; known: overall_accuracy, users, producers, f1, iou, macro_f1")
 
 

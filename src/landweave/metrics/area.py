@@ -60,7 +60,7 @@ class DesignEstimates:
         producers: Producer's accuracy by class (1 - omission).
         f1: 2 p_kk / (p_k. + p_.k) by class.
         iou: p_kk / (p_k. + p_.k - p_kk) by class.
-        macro_f1: Mean of F1 over the classes that have one.
+        macro_f1: Mean of F1 over the classes that occur in the reference.
         area: Share of the area by reference class; sums to 1.
     """
 
@@ -74,7 +74,9 @@ class DesignEstimates:
     area: Estimated
 
 
-def estimate_stratified(counts: NDArray[Any], mapped_area: NDArray[Any]) -> DesignEstimates:
+def estimate_stratified(
+    counts: NDArray[Any], mapped_area: NDArray[Any], *, n_units: NDArray[Any] | None = None
+) -> DesignEstimates:
     """Estimate from a stratified random sample whose strata are the map's classes.
 
     Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.015): cells p_ij = W_i n_ij / n_i. (eq. 4), overall, user's and producer's
@@ -86,6 +88,7 @@ def estimate_stratified(counts: NDArray[Any], mapped_area: NDArray[Any]) -> Desi
         counts: Sample units (K map, K reference), the same classes in the same order on both axes. A class that is not on
             the map has a row of zeros and area 0.
         mapped_area: Mapped area of each class (K,), in any unit.
+        n_units: Mapped pixels of each class (K,), for the finite population correction; left out when not given.
 
     Returns:
         The estimates. Times the total area, `area.value` and `area.se` (eq. 11) are areas.
@@ -101,7 +104,7 @@ def estimate_stratified(counts: NDArray[Any], mapped_area: NDArray[Any]) -> Desi
     cells[np.arange(n_classes), np.arange(n_classes)] = counts
     possible = np.zeros(cells.shape, dtype=bool)
     possible[np.arange(n_classes), np.arange(n_classes)] = True
-    return estimate_strata(cells, mapped_area, possible=possible)
+    return estimate_strata(cells, mapped_area, n_units=n_units, possible=possible)
 
 
 def estimate_simple(counts: NDArray[Any], *, outside: float = 0.0) -> DesignEstimates:
@@ -286,7 +289,7 @@ def _estimate(cells: Floats, counts: Floats, variance_of: _VarianceOf) -> Design
         return Estimated(np.clip(value, 0, 1), np.where(known, se, np.nan), n, bound & known)
 
     f1, f1_z = ratio(2 * both, on_map + in_reference)
-    known = ~np.isnan(f1)
+    known = cells.sum(axis=0) > 0
     one = everything[:1]
     return DesignEstimates(
         proportions=cells / cells.sum(),
