@@ -56,7 +56,9 @@ _loaders: dict[str, Callable[[Weights], Engine]] = {}
 _homes = {
     "forest": "landweave.models.forest",
     "rotation-forest": "landweave.models.forest",
-    "dense": "landweave.models.dense",
+    "softmax": "landweave.models.dense",
+    "centroid": "landweave.models.dense",
+    "svm": "landweave.models.svm",
     "catboost": "landweave.models.families.catboost",
 }
 """Kinds of engine of this package; the module registers its loader when it is imported."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import ModelError
+from landweave.features.series import apply_missing, count_valid_steps
 from landweave.types import Block, MissingPolicy, ModelInput
 
 __all__ = ["gather_features", "prepare_features", "step_days"]
@@ -32,8 +33,8 @@ def prepare_features(
         flat: Rows (n, feature) in the order of `types.feature_names(inputs)`, NaN where there is no observation.
         inputs: What the columns are.
         missing: What to do with gaps.
-        min_valid_steps: A row is usable where every band of every required input has that many valid steps (with `native`
-            and `mask`: where some band has).
+        min_valid_steps: A row is usable where every required input has that many steps at which all bands are observed (with
+            `native` and `mask`: at which any band is).
 
     Returns:
         Features (n, feature') as the estimator sees them, and which rows are usable. With `mask` the columns of 0 and 1
@@ -52,22 +53,26 @@ def prepare_features(
         series = flat[:, at : at + width].reshape(len(flat), spec.n_steps or 1, len(spec.bands))
         at += width
         parts.append(_apply_policy(series, spec, missing))
-        counts = (~np.isnan(series)).sum(axis=1)
-        least = min(min_valid_steps, spec.n_steps or 1)
         if spec.required:
-            usable &= (counts.min(axis=1) if missing == "fill" else counts.max(axis=1)) >= least
+            usable &= _count_steps(series, missing) >= min(min_valid_steps, spec.n_steps or 1)
     features = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
     if missing == "fill":
         usable &= ~np.isnan(features).any(axis=1)
     return features, usable
 
 
+def _count_steps(series: NDArray[np.float32], missing: MissingPolicy) -> NDArray[np.int64]:
+    if missing != "fill":
+        return np.asarray((~np.isnan(series).all(axis=2)).sum(axis=1))
+    if not np.isnan(series).any():
+        return np.full(len(series), series.shape[1], dtype=np.int64)
+    return count_valid_steps(np.moveaxis(series, 0, 2))
+
+
 def _apply_policy(series: NDArray[np.float32], spec: ModelInput, missing: MissingPolicy) -> NDArray[np.float32]:
     n = len(series)
     if missing == "native" or (missing == "fill" and (spec.n_steps is None or not np.isnan(series).any())):
         return series.reshape(n, -1)
-    from landweave.features.series import apply_missing
-
     return np.asarray(apply_missing(series, step_days(spec), missing), dtype=np.float32).reshape(n, -1)
 
 

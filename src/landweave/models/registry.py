@@ -28,6 +28,8 @@ class ModelFamily:
         export: Fitted classifier -> engine that predicts from arrays alone.
         defaults: Parameters it takes with their defaults.
         handles_nan: Whether it can be trained and used with `missing: native`.
+        weight_param: Name under which `fit` takes row weights; None where it takes none.
+        weights_classes_by_row: Whether class weights are multiplied into the row weights rather than given to `make`.
         fit_cost: Time to train, roughly.
         predict_cost: Time to map, roughly.
         source: Where the method comes from.
@@ -39,6 +41,8 @@ class ModelFamily:
     export: Callable[[Any], Engine]
     defaults: Mapping[str, Any]
     handles_nan: bool = False
+    weight_param: str | None = "sample_weight"
+    weights_classes_by_row: bool = False
     fit_cost: Cost = "medium"
     predict_cost: Cost = "medium"
     source: str = ""
@@ -59,7 +63,13 @@ class ModelFamily:
 
 _families: dict[str, ModelFamily] = {}
 _homes = {
+    "catboost": "catboost",
+    "extra-trees": "extra_trees",
+    "logistic-regression": "logistic_regression",
+    "mlp": "mlp",
+    "nearest-centroid": "nearest_centroid",
     "random-forest": "random_forest",
+    "svm": "svm",
 }
 
 

@@ -115,13 +115,26 @@ def _class_weights(samples: SampleTable, target: NDArray[np.int64], options: Mod
     return {int(k): float(given.get(int(k), 1.0)) for k in np.unique(target)}
 
 
+def _row_weights(rows: _Rows, family: ModelFamily, class_weight: Any) -> dict[str, NDArray[np.float64]]:
+    """Give the keyword arguments of `fit` that carry row weights; none where all are equal."""
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    weight = rows.weight
+    if family.weights_classes_by_row and class_weight is not None:
+        weight = weight * compute_sample_weight(class_weight, rows.target)
+    if family.weight_param is None and (class_weight is not None or np.ptp(weight) > 0):
+        raise ModelError(f"{family.name} takes neither class weights nor sample weights; drop class_weight and the column "
+                         "weight, or use another model such as logistic-regression")  # fmt: skip
+    return {} if family.weight_param is None or np.ptp(weight) == 0 else {family.weight_param: weight}
+
+
 def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions, card: ModelCard) -> PixelModel:
     params = family.complete(options.params)
     weights = _class_weights(samples, rows.target, options)
+    extra = _row_weights(rows, family, weights)
     try:
-        estimator = family.make(params, rows.features.shape[1], options.seed, weights)
-        # equal weights are left out: not every estimator takes any
-        extra = {} if np.all(rows.weight == 1.0) else {"sample_weight": rows.weight}
+        given = None if family.weights_classes_by_row else weights
+        estimator = family.make(params, rows.features.shape[1], options.seed, given)
         estimator.fit(rows.features, rows.target, **extra)
     except (ValueError, TypeError) as err:
         if isinstance(err, ModelError):
