@@ -1,5 +1,36 @@
 """Map x reference -> error matrix, accuracy, areas with intervals, and the report."""
 
-from landweave.assess.document import Assessment, assessment_schema, read_assessment, write_assessment
+from landweave.assess.counts import assess_counts
+from landweave.assess.cross_validation import summarise_cross_validation
+from landweave.assess.document import (
+    Assessment,
+    Baseline,
+    CrossValidationScores,
+    CrossValidationSummary,
+    assessment_schema,
+    read_assessment,
+    write_assessment,
+)
+from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
+from landweave.assess.options import AssessOptions
+from landweave.assess.tables import make_baselines
+from landweave.assess.text import TextTable, format_assessment
 
-__all__ = ["Assessment", "assessment_schema", "read_assessment", "write_assessment"]
+__all__ = [
+    "AssessOptions",
+    "Assessment",
+    "Baseline",
+    "CrossValidationScores",
+    "CrossValidationSummary",
+    "TextTable",
+    "assess_counts",
+    "assess_held_out",
+    "assess_map",
+    "assess_without_reference",
+    "assessment_schema",
+    "format_assessment",
+    "make_baselines",
+    "read_assessment",
+    "summarise_cross_validation",
+    "write_assessment",
+]

@@ -18,8 +18,8 @@ from landweave.assess.document import Assessment, Check
 from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence
 from landweave.assess.options import AssessOptions
 from landweave.assess.tables import (
+    count_baselines,
     make_areas,
-    make_baselines,
     make_classes,
     make_design,
     make_estimate,
@@ -167,7 +167,7 @@ def _write_up(
         macro_f1=make_estimate(e.macro_f1, method=options.interval), error_matrix=make_matrix(estimation, classes, counts),
         classes=make_classes(estimation, classes, counts, options.interval),
         areas=make_areas(classes, mapped_ha, table.mapped_px, e.area, None), total_area_ha=float(mapped_ha.sum()),
-        baselines=make_baselines(counts.sum(axis=0), of="the reference sample"), kappa=make_kappa(estimation, options.scores),
+        baselines=count_baselines(counts.sum(axis=0), of="the reference sample"), kappa=make_kappa(estimation, options.scores),
         checks=_check(table, classes, design, mapped_ha),
     )  # fmt: skip
     assessment.warnings = [check.message for check in assessment.checks if not check.passed]

@@ -8,20 +8,24 @@ than two spatial blocks can never be learnt under spatial folds: it is named, ke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landweave.assess.document import Baseline, ClassScore, CrossValidationScores, CrossValidationSummary
-from landweave.assess.tables import make_baselines
+from landweave.assess.document import ClassScore, CrossValidationScores, CrossValidationSummary
+from landweave.assess.options import AssessOptions
 from landweave.errors import AssessmentError
 from landweave.metrics.accuracy import ScoreName, score_parts
 from landweave.metrics.confusion import count_by_group, count_parts
 from landweave.metrics.intervals import bootstrap_scores
 
-__all__ = ["OutOfFold", "baselines_of", "score_out_of_fold", "summarise_cross_validation"]
+if TYPE_CHECKING:
+    from landweave.samples.options import SplitOptions
+
+__all__ = ["summarise_cross_validation"]
+
+_Bootstrap = tuple[int, np.random.Generator]
 
 _BOTH: tuple[ScoreName, ...] = ("overall_accuracy", "macro_f1")
 _ANSWERS = {
@@ -30,79 +34,57 @@ _ANSWERS = {
 }
 
 
-@dataclass(frozen=True)
-class OutOfFold:
-    """Predictions of a cross-validation, each made by a model that had not seen the sample.
-
-    Attributes:
-        predicted: Class index by repeat and sample (R, n), -1 where a sample was never tested.
-        truth: Class index of every sample (n,).
-        n_folds: Folds in a repeat.
-        blocks: Spatial block of every sample (n,), numbers or names; None where unknown.
-        block_size_m: Side of the blocks, if they are square.
-        buffer_m: Distance around the tested block within which training samples were left out.
-    """
-
-    predicted: NDArray[Any]
-    truth: NDArray[Any]
-    n_folds: int
-    blocks: NDArray[Any] | None = None
-    block_size_m: float | None = None
-    buffer_m: float | None = None
+METRES_PER_DEGREE = 111_320.0
+"""Of latitude, near enough to say how large a block in degrees is."""
 
 
 def summarise_cross_validation(
-    class_names: Sequence[str], *, random: OutOfFold | None = None, spatial: OutOfFold | None = None, draws: int = 1000,
-    rng: np.random.Generator | None = None,
+    truth: NDArray[Any], class_names: Sequence[str], *, random: NDArray[Any] | None = None,
+    spatial: NDArray[Any] | None = None, blocks: NDArray[Any] | None = None, split: SplitOptions,
+    options: AssessOptions | None = None,
 ) -> CrossValidationSummary:  # fmt: skip
     """Summarise random and spatial cross-validation of one sample table, side by side.
 
+    Scores are means over the repeats. Standard errors come from a bootstrap of whole blocks, under random folds too, since
+    samples of one block are alike; the same blocks are drawn in every repeat, so that the errors show how the scores depend
+    on the places, while the division into folds is averaged out by the repeats.
+
     Args:
+        truth: Class index of every sample (n,).
         class_names: Names in class_index order.
-        random: Predictions under random folds. Their standard errors come from a bootstrap of the spatial folds' blocks
-            where those are known, since samples of one block are alike.
-        spatial: Predictions under spatial folds.
-        draws: Draws of the block bootstrap.
-        rng: Generator of the bootstrap; seeded with 0 by default.
+        random: Class index that random folds predicted, by repeat and sample (R, n) or (n,); -1 where never tested.
+        spatial: The same under spatial folds.
+        blocks: Spatial block of every sample (n,), numbers or names. None makes each sample a block of its own in the
+            bootstrap and names no class as standing in one block.
+        split: How the folds were made.
+        options: Draws and seed of the bootstrap.
 
     Raises:
-        AssessmentError: If shapes do not fit, or nothing was tested.
+        AssessmentError: If shapes do not fit, an index has no name, or a repeat tested nothing.
     """
-    rng = rng or np.random.default_rng(0)
-    blocks = spatial.blocks if spatial is not None else None
+    options = options or AssessOptions()
+    rng = np.random.default_rng(options.seed)
     made = {}
-    for kind, folds in (("random", random), ("spatial", spatial)):
-        if folds is not None:
-            used = folds.blocks if folds.blocks is not None else blocks
-            made[kind] = score_out_of_fold(folds, class_names, blocks=used, draws=draws, rng=rng)
-            made[kind].answers = _ANSWERS[kind]
+    for kind, predicted in (("random", random), ("spatial", spatial)):
+        if predicted is not None:
+            scores = _score_folds(predicted, truth, class_names, blocks, (options.bootstrap_draws, rng))
+            scores.n_folds, scores.block_size_m = split.n_folds, _block_size(split)
+            scores.buffer_m = split.buffer_m if kind == "spatial" else None
+            scores.answers = _ANSWERS[kind]
+            made[kind] = scores
     return CrossValidationSummary(random=made.get("random"), spatial=made.get("spatial"))
 
 
-def baselines_of(truth: NDArray[Any], class_names: Sequence[str]) -> dict[str, Baseline]:
-    """Score the majority and prior baselines on the classes of all samples (n,)."""
-    return make_baselines(np.bincount(truth, minlength=len(class_names)), of="the training samples")
+def _block_size(split: SplitOptions) -> float | None:
+    if split.by != "block":
+        return None
+    return split.block_size_m if split.block_size_deg is None else split.block_size_deg * METRES_PER_DEGREE
 
 
-def score_out_of_fold(
-    folds: OutOfFold, class_names: Sequence[str], *, blocks: NDArray[Any] | None, draws: int, rng: np.random.Generator
+def _score_folds(
+    predicted: NDArray[Any], truth: NDArray[Any], class_names: Sequence[str], blocks: NDArray[Any] | None, bootstrap: _Bootstrap
 ) -> CrossValidationScores:
-    """Score one kind of folds: means over the repeats, standard errors from a bootstrap of whole blocks.
-
-    The bootstrap draws the same blocks in every repeat, so that it shows how the scores depend on the places; how they
-    depend on the division into folds is averaged out by the repeats.
-
-    Args:
-        folds: The predictions.
-        class_names: Names in class_index order.
-        blocks: Block of every sample (n,); None makes each sample a block of its own and leaves out what blocks decide.
-        draws: Draws of the bootstrap.
-        rng: Generator.
-
-    Raises:
-        AssessmentError: If shapes do not fit, an index has no name, or nothing was tested.
-    """
-    predicted, truth = _check(folds, class_names, blocks)
+    predicted, truth = _check(predicted, truth, class_names, blocks)
     k, n = len(class_names), len(truth)
     index = np.arange(n) if blocks is None else np.unique(blocks, return_inverse=True)[1].reshape(-1)
     n_blocks = int(index.max()) + 1
@@ -110,11 +92,10 @@ def score_out_of_fold(
     blocks_per_class = np.array([len(np.unique(index[truth == c])) for c in range(k)])
     n_per_class = np.bincount(truth, minlength=k)
     lonely = (n_per_class > 0) & (blocks_per_class < 2) if blocks is not None else np.zeros(k, dtype=bool)
-    scores = _score(parts, draws, rng)
+    scores = _score(parts, bootstrap)
     result = CrossValidationScores(
-        **scores, n_folds=folds.n_folds, n_repeats=len(predicted), n_samples=n,
-        n_tested=int((predicted >= 0).any(axis=0).sum()),
-        n_blocks=None if blocks is None else n_blocks, block_size_m=folds.block_size_m, buffer_m=folds.buffer_m,
+        **scores, n_folds=0, n_repeats=len(predicted), n_samples=n, n_tested=int((predicted >= 0).any(axis=0).sum()),
+        n_blocks=None if blocks is None else n_blocks,
         classes_in_one_block=[str(name) for name, alone in zip(class_names, lonely, strict=True) if alone],
         counts=_mean_counts(predicted, truth, k), classes=_class_scores(parts, class_names, n_per_class, lonely),
     )  # fmt: skip
@@ -123,7 +104,7 @@ def score_out_of_fold(
     learnable = ~lonely[truth]
     if (predicted[:, learnable] >= 0).any(axis=1).all():
         kept = _parts(index[learnable], predicted[:, learnable], truth[learnable], n_blocks, k)[..., ~lonely]
-        again = _score(kept, draws, rng) if lonely.any() else scores
+        again = _score(kept, bootstrap) if lonely.any() else scores
         result.overall_accuracy_learnable = again["overall_accuracy"]
         result.overall_accuracy_learnable_se = again["overall_accuracy_se"]
         result.macro_f1_learnable, result.macro_f1_learnable_se = again["macro_f1"], again["macro_f1_se"]
@@ -131,9 +112,9 @@ def score_out_of_fold(
 
 
 def _check(
-    folds: OutOfFold, class_names: Sequence[str], blocks: NDArray[Any] | None
+    predicted: NDArray[Any], truth: NDArray[Any], class_names: Sequence[str], blocks: NDArray[Any] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    predicted, truth = np.atleast_2d(np.asarray(folds.predicted)), np.asarray(folds.truth)
+    predicted, truth = np.atleast_2d(np.asarray(predicted)), np.asarray(truth)
     if truth.ndim != 1 or predicted.shape[1:] != truth.shape or (blocks is not None and np.shape(blocks) != truth.shape):
         of_blocks = None if blocks is None else np.shape(blocks)
         raise AssessmentError(f"predictions have shape {predicted.shape}, truth {truth.shape} and blocks {of_blocks}; expected "
@@ -154,9 +135,10 @@ def _parts(
     return np.stack([count_parts(index, p, truth, n_groups=n_blocks, n_classes=k) for p in predicted], axis=1)
 
 
-def _score(parts: NDArray[np.float64], draws: int, rng: np.random.Generator) -> dict[str, float | None]:
+def _score(parts: NDArray[np.float64], bootstrap: _Bootstrap) -> dict[str, Any]:
+    draws, rng = bootstrap
     total = parts.sum(axis=0)
-    result: dict[str, float | None] = {name: float(score_parts(total, name).mean()) for name in _BOTH}
+    result: dict[str, Any] = {name: float(score_parts(total, name).mean()) for name in _BOTH}
     filled = parts[parts.any(axis=(1, 2, 3))]
     drawn = bootstrap_scores(filled, _BOTH, draws=draws, rng=rng) if len(filled) >= 2 else {}
     for name in _BOTH:

@@ -160,8 +160,9 @@ class CrossValidationScores(Document):
         n_samples: Samples in the table.
         n_tested: Samples that were tested at least once.
         n_blocks: Spatial blocks that hold samples; null where no blocks are known.
-        block_size_m: Side of the blocks; null where folds or groups are not square blocks.
-        buffer_m: Distance within which training samples were left out around the tested block.
+        block_size_m: Side of the blocks, which make the spatial folds and the bootstrap of both kinds; null where they are not
+            square. For blocks in degrees it is their height.
+        buffer_m: Distance from tested samples within which training samples were left out; null for random folds.
         classes_in_one_block: Names of the classes that stand in fewer than two blocks: a spatial fold that tests them has
             never seen them.
         classes: Scores by class.

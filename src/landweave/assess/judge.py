@@ -29,8 +29,8 @@ from landweave.assess.estimation import Estimation, Evidence, estimate_from
 from landweave.assess.options import AssessOptions
 from landweave.assess.places import check_independent, read_map_codes
 from landweave.assess.tables import (
+    count_baselines,
     make_areas,
-    make_baselines,
     make_classes,
     make_design,
     make_estimate,
@@ -247,7 +247,7 @@ def _write_up(case: _Case, evidence: Evidence, estimation: Estimation) -> Assess
         classes=make_classes(estimation, classes, counts, options.interval),
         areas=make_areas(classes, evidence.mapped_ha, evidence.mapped_px, e.area, estimation.areas_why),
         areas_why=estimation.areas_why, kappa=make_kappa(estimation, options.scores),
-        baselines=make_baselines(counts.sum(axis=0), of="the reference sample"),
+        baselines=count_baselines(counts.sum(axis=0), of="the reference sample"),
     )  # fmt: skip
     if case.product is not None and evidence.mapped_ha is not None:
         _add_totals(assessment, case.product, evidence.mapped_ha)

@@ -30,6 +30,7 @@ from landweave.metrics.intervals import IntervalMethod, make_interval, z_value
 from landweave.types import Design
 
 __all__ = [
+    "count_baselines",
     "make_areas",
     "make_baselines",
     "make_classes",
@@ -166,8 +167,22 @@ def make_kappa(estimation: Estimation, scores: Sequence[str]) -> float | None:
     return _number(float(kappa(estimation.estimates.proportions))) if "kappa" in scores else None
 
 
-def make_baselines(class_counts: NDArray[Any], *, of: str) -> dict[str, Baseline]:
-    """Score the two classifiers that look at no pixel on samples with these class counts (K,); `of` says which samples."""
+def make_baselines(truth: NDArray[Any], n_classes: int, *, of: str = "the training samples") -> dict[str, Baseline]:
+    """Score the two classifiers that look at no pixel: "majority" and "prior".
+
+    Args:
+        truth: Class index of every sample (n,); negative ones do not count.
+        n_classes: Number of classes.
+        of: Which samples these are, for the note.
+
+    Raises:
+        AssessmentError: If there is no sample.
+    """
+    return count_baselines(np.bincount(truth[truth >= 0], minlength=n_classes), of=of)
+
+
+def count_baselines(class_counts: NDArray[Any], *, of: str) -> dict[str, Baseline]:
+    """Score the baselines on samples with these class counts (K,); see `make_baselines`."""
     majority, prior = score_baseline(class_counts, "majority"), score_baseline(class_counts, "prior")
     return {
         "majority": Baseline(**majority, note=f"Always answers the commonest class of {of}."),
