@@ -4,5 +4,18 @@ from landweave.cube.blocks import read_blocks
 from landweave.cube.load import load_cube
 from landweave.cube.options import CubeOptions
 from landweave.cube.season import make_inputs, season_windows, select_season
+from landweave.cube.store import CubeSize, estimate_size, list_sources, open_cube, write_cube
 
-__all__ = ["CubeOptions", "load_cube", "make_inputs", "read_blocks", "season_windows", "select_season"]
+__all__ = [
+    "CubeOptions",
+    "CubeSize",
+    "estimate_size",
+    "list_sources",
+    "load_cube",
+    "make_inputs",
+    "open_cube",
+    "read_blocks",
+    "season_windows",
+    "select_season",
+    "write_cube",
+]

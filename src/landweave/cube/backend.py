@@ -17,7 +17,7 @@ from xarray.core import indexing
 from landweave.grid import GeoBox, Window, to_coords
 from landweave.types import BandKind
 
-__all__ = ["LazyCube", "WindowReader", "make_cube"]
+__all__ = ["LazyCube", "WindowReader", "find_reader", "make_cube"]
 
 
 class WindowReader(Protocol):
@@ -75,10 +75,23 @@ def make_cube(
     dims: tuple[str, ...] = ("band", "y", "x")
     shape: tuple[int, ...] = (len(bands), *geobox.shape)
     if times is not None:
-        start, end = (t.astype("datetime64[ns]") for t in times)
-        coords |= {"time": ("time", start + (end - start) // 2), "time_start": ("time", start), "time_end": ("time", end)}
+        start, end = (t.astype("datetime64[s]") for t in times)
+        named = {"time": start + (end - start) // 2, "time_start": start, "time_end": end}
+        coords |= {k: ("time", v.astype("datetime64[ns]")) for k, v in named.items()}
         dims, shape = ("time", *dims), (len(start), *shape)
     coords |= to_coords(geobox)
     data = indexing.LazilyIndexedArray(LazyCube(reader, shape))
     variable = xr.Variable(dims, data, encoding={"grid_mapping": "spatial_ref"})
     return xr.DataArray(variable, coords=coords, name=name)
+
+
+def find_reader(cube: xr.DataArray) -> WindowReader | None:
+    """Give what reads a lazy cube's windows, or None where its pixels are in memory.
+
+    A cube from scenes has a reader with a `plan` (see `cube.plan`), a stored one a reader with a `path`.
+    """
+    data: Any = cube.variable._data  # xarray has no public way to the array behind its wrappers
+    while hasattr(data, "array"):
+        data = data.array
+    reader: WindowReader | None = getattr(data, "reader", None)
+    return reader

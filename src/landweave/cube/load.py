@@ -21,6 +21,7 @@ from landweave.cube.planning import plan_cube, select_dates
 from landweave.cube.probe import probe_plan
 from landweave.cube.reading import OutsideCount, read_plan
 from landweave.errors import BandError, GridError, SceneError
+from landweave.features.indices import get_index
 from landweave.grid import GeoBox, Window, resolve_crs
 from landweave.io.rasters import RasterInfo, read_info
 from landweave.types import Band, BandKind, CubeSet, Scene
@@ -68,38 +69,26 @@ def _band_files(scenes: Sequence[Scene], headers: Mapping[str, RasterInfo]) -> l
     return [headers[p] for p in paths]
 
 
-def _add_indices(plan: CubePlan, options: CubeOptions) -> tuple[CubePlan, list[str]]:
+def _add_indices(plan: CubePlan, options: CubeOptions) -> CubePlan:
     """Add the indices that the bands of this cube allow."""
-    if not options.indices:
-        return plan, []
-    from landweave.features.indices import compute_index
-
-    probe = {b: np.full((1, 1), 0.1 + 0.01 * i, dtype=np.float32) for i, b in enumerate(plan.stored)}
-    added = []
-    for index in options.indices:
-        if index in plan.bands:
-            continue
-        try:
-            compute_index(index, probe)
-        except BandError:
-            continue
-        added.append(index)
-    return replace(plan, bands=(*plan.bands, *added)), added
+    found = [get_index(name) for name in options.indices]
+    added = [i.name for i in found if i.name not in plan.bands and set(i.bands) <= set(plan.stored)]
+    return replace(plan, bands=(*plan.bands, *added))
 
 
 def _to_xarray(plan: CubePlan, bands: Mapping[str, Band]) -> xr.DataArray:
     kinds: list[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands]
     times = None
     if not plan.is_static:
-        start = np.array([s.start for s in plan.steps], dtype="datetime64[ns]")
-        end = np.array([s.end for s in plan.steps], dtype="datetime64[ns]")
+        start = np.array([s.start for s in plan.steps], dtype="datetime64[s]")
+        end = np.array([s.end for s in plan.steps], dtype="datetime64[s]")
         times = (start, end)
     return make_cube(PlanReader(plan), plan.geobox, plan.bands, kinds, times=times, name=plan.name)
 
 
 def _check_names(plans: Sequence[CubePlan], options: CubeOptions) -> None:
     known = list(dict.fromkeys(b for p in plans for b in (*p.stored, *p.bands)))
-    for what, wanted in (("band", options.bands or ()), ("index", options.indices)):
+    for what, wanted in (("band", options.bands or ()), ("index", [get_index(i).name for i in options.indices])):
         missing = [b for b in wanted if b not in known]
         if missing and what == "band":
             raise BandError(f"no source has the band {missing[0]!r}; there are {', '.join(known)}")
@@ -141,7 +130,7 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     for name, own in chosen.items():
         grid = _source_grid(name, geobox, options)
         plan, bands, said = plan_cube(name, own, headers[name], grid, options)
-        plan, _ = _add_indices(plan, options)
+        plan = _add_indices(plan, options)
         plans.append(plan)
         notes += said + probe_plan(plan, bands, headers[name], options)
         if plan.bands:

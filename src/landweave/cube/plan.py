@@ -121,6 +121,13 @@ class CubePlan:
         return self.steps[0].start is None
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file that is read, masks included, each once."""
+        scenes = [x for s in self.steps for d in s.days for x in d.scenes]
+        files = [f for x in scenes for f in (*x.files, *([x.mask.file] if x.mask else []))]
+        return tuple(dict.fromkeys(f.path for f in files))
+
+    @property
     def times_days(self) -> NDArray[np.float64]:
         """Middle of each step in days since 1970-01-01."""
         middles = np.array([s.middle for s in self.steps], dtype="datetime64[ms]")

@@ -72,9 +72,8 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
 
 
 def _pictures(plan: CubePlan, headers: Mapping[str, RasterInfo]) -> list[tuple[CubePlan, Window]]:
-    shape = plan.geobox.shape
-    paths = {f.path for step in plan.steps for day in step.days for scene in day.scenes for f in scene.files}
-    infos = [headers[p] for p in paths]
+    shape = (*plan.geobox.shape,)
+    infos = [headers[p] for p in plan.paths]
     if any(not i.overviews and i.geobox.shape[0] * i.geobox.shape[1] > _SMALL_PX for i in infos):
         return [(plan, w) for w in _spread_windows(shape)]
     factor = max(max(shape) / _PICTURE_PX, 1.0)
@@ -109,13 +108,15 @@ def _spread_windows(shape: tuple[int, int]) -> list[Window]:
 
 def _find_valid(plan: CubePlan, bands: list[str]) -> None:
     """Look through the whole cube for one valid pixel; only needed where the sample has none."""
-    for window in split_blocks(plan.geobox.shape, 1024):
+    for window in split_blocks((*plan.geobox.shape,), 1024):
         for i in range(len(plan.steps)):
             if not np.isnan(read_plan(plan, window, steps=[i], bands=bands)).all():
                 return
-    files = [f.path for s in plan.steps for d in s.days for x in d.scenes for f in x.files]
-    raise CubeError(f"no pixel of cube {plan.name!r} is valid on any date (bands {', '.join(bands)}; {len(files)} files, first "
-                    f"{files[0] if files else 'none'}); look at nodata, the mask's clear values, valid_range and the bounds")  # fmt: skip
+    files = plan.paths
+    raise CubeError(
+        f"no pixel of cube {plan.name!r} is valid on any date (bands {', '.join(bands)}; {len(files)} files, first "
+        f"{files[0] if files else 'none'}); look at nodata, the mask's clear values, valid_range and the bounds"
+    )
 
 
 def _check_band(plan: CubePlan, band: Band, count: OutsideCount, options: CubeOptions) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from landweave.cube.options import CombineRule
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, ScenePlan, StepPlan
+from landweave.features.indices import compute_index, get_index
 from landweave.features.series import fill_linear
 from landweave.grid import Window
 from landweave.io.rasters import read_window
@@ -163,8 +164,6 @@ def _read_day(plan: CubePlan, day: DayPlan, reader: _Reader, step: int, count: O
 def _add_indices(plan: CubePlan, values: Array, stored: Sequence[str], bands: Sequence[str]) -> Array:
     if list(stored) == list(bands):
         return values
-    from landweave.features.indices import compute_index
-
     named = {name: values[i] for i, name in enumerate(stored)}
     return np.stack([
         named[b] if b in plan.stored else np.asarray(compute_index(b, named), dtype=np.float32) for b in bands
@@ -201,9 +200,9 @@ def read_plan(
         SourceError: If a file cannot be read; names it.
     """
     wanted = list(plan.bands if bands is None else bands)
-    stored = plan.stored if any(b not in plan.stored for b in wanted) else tuple(wanted)
+    stored = frozenset(s for b in wanted for s in ((b,) if b in plan.stored else get_index(b).bands))
     chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
-    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), frozenset(stored))
+    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), stored)
     held = [b for b in plan.stored if b in reader.bands]
     out = np.full((len(chosen), len(wanted), window.height, window.width), np.nan, dtype=np.float32)
     for k, i in enumerate(chosen):
