@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from landweave.grid import GeoBox, Window, split_blocks
 from landweave.io.geotiff import TiffSpec, write_geotiff
 from landweave.sensors import get_sensor
-from landweave.simulate.covers import CODE_OF_COVER
+from landweave.simulate.covers import CODE_OF_COVER, INDEX
 from landweave.simulate.landcover import Land, Setting
 from landweave.simulate.noise import fractal_field, make_key, make_rng
 from landweave.simulate.options import SimulateOptions
@@ -61,15 +61,30 @@ def make_view(geobox: GeoBox, setting: Setting, land: Land, options: SimulateOpt
     grain = make_rng(options.seed, "grain").standard_normal(shape, dtype=np.float32)
     wetness = 0.8 * fractal_field(shape, make_rng(options.seed, "wetness"), beta=2.6, longest_px=60) - 0.4 * setting.noise["patch"]
     gy, gx = np.gradient(setting.height, options.resolution_m)
-    wood = np.isin(CODE_OF_COVER[land.cover], (1, 9))
+    built = CODE_OF_COVER[land.cover] == 9
+    roofs = make_rng(options.seed, "roofs").standard_normal(shape, dtype=np.float32)
+    wetness = np.where(built, 0.8 * roofs + 0.3 * grain, wetness)
+    road = np.where(built & (land.cover == INDEX["road"]), 0, setting.road)
+    street = _streets(setting.plot) & built
+    road = np.where(street, np.maximum(road, 0.45), road)
+    woods = np.isin(CODE_OF_COVER[land.cover], (3, 4))
+    track = np.where(built | (CODE_OF_COVER[land.cover] == 1), 0, setting.track * np.where(woods, 0.35, 1))
     layers = Layers(
-        land.unit, land.hedge, np.where(wood & (land.cover != 19), 0, setting.road).astype(np.float32), setting.track,
+        land.unit, land.hedge, road.astype(np.float32), track.astype(np.float32),
         np.minimum(setting.waters.stream, 1.0), (vigour + 0.6 * grain).astype(np.float32), wetness.astype(np.float32),
         gy.astype(np.float32), gx.astype(np.float32),
     )  # fmt: skip
     units = make_units(land.cover, land.unit, options.seed, year)
     water = CODE_OF_COVER[land.cover] == 1
     return View(geobox, layers, water, units, YearWeather.draw(options.seed, year), year, options)
+
+
+def _streets(plot: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Streets run where one block meets the next."""
+    street = np.zeros(plot.shape, dtype=bool)
+    street[:, 1:] |= plot[:, 1:] != plot[:, :-1]
+    street[1:] |= plot[1:] != plot[:-1]
+    return street
 
 
 def plan_dates(year: int, count: int, seed: int, sensor: str) -> list[date]:
@@ -118,7 +133,7 @@ def render_scenes(folder: Path, view: View, *, workers: int, progress: Progress 
 def _draw_skies(dates: list[date], options: SimulateOptions, year: int) -> tuple[list[float], list[bool]]:
     """Cloud cover per date, whose mean is the asked one; a third of the dates are nearly clear, some are mostly covered."""
     rng = make_rng(options.seed, "covers", year)
-    share = rng.beta(0.55, 1.1, len(dates))
+    share = rng.beta(0.32, 0.9, len(dates))
     share *= options.cloud_cover_pct / max(float(share.mean()), 1e-6)
     gaps = np.zeros(len(dates), dtype=bool)
     gaps[rng.permutation(len(dates))[: options.missing_swaths]] = True

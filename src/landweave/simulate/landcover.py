@@ -87,7 +87,8 @@ def make_setting(shape: tuple[int, int], resolution_m: float, seed: int) -> Sett
     gy, gx = np.gradient(domain.refine(terrain.height), resolution_m)
     slope = np.hypot(gy, gx)
     waters = make_waters(domain, terrain, height, seed)
-    settlements = settle(domain, terrain, seed)
+    lake = domain.coarsen(waters.lake, 0.0)
+    settlements = settle(domain, terrain, lake, seed)
     road = _draw_roads(domain, settlements)
     water = np.maximum(waters.river, waters.lake)
     from_road = _distance(road > 0.3)
@@ -101,10 +102,13 @@ def make_setting(shape: tuple[int, int], resolution_m: float, seed: int) -> Sett
 
 
 def _make_noise(shape: tuple[int, int], seed: int) -> dict[str, FloatArray]:
-    kinds = {"fine": (2.6, 40.0), "wide": (3.2, 260.0), "patch": (2.7, 70.0), "stand": (2.9, 45.0), "wet": (2.6, 60.0)}
+    kinds = {
+        "fine": (2.6, 40.0, 0.0), "wide": (3.2, 260.0, 6.0), "patch": (2.8, 70.0, 4.0), "stand": (2.9, 45.0, 3.5),
+        "wet": (2.7, 60.0, 3.5),
+    }  # fmt: skip
     return {
-        name: fractal_field(shape, make_rng(seed, "noise", name), beta=beta, longest_px=longest)
-        for name, (beta, longest) in kinds.items()
+        name: fractal_field(shape, make_rng(seed, "noise", name), beta=beta, longest_px=longest, shortest_px=shortest)
+        for name, (beta, longest, shortest) in kinds.items()
     }
 
 
@@ -144,7 +148,7 @@ def _fields(
     domain: Domain, terrain: Terrain, road: FloatArray, water: FloatArray, noise: dict[str, FloatArray], seed: int
 ) -> tuple[NDArray[np.int32], FloatArray]:
     """Farm parcels and the tracks between their blocks."""
-    spacing = float(min(560.0 / domain.resolution_m, 0.35 * max(domain.shape)))
+    spacing = float(min(1300.0 / domain.resolution_m, 0.45 * max(domain.shape)))
     lattice = BlockLattice(domain.shape, spacing, make_key(seed, "fields"))
     at = np.clip(lattice.seeds(), 0, np.array(domain.shape) - 1).astype(int)
     rng = make_rng(seed, "fields")
@@ -163,7 +167,7 @@ def _fields(
         lattice, angle=angle.astype(np.float32), target_px=target.astype(np.float32), elongation=elongation.astype(np.float32)
     )
     code = np.where((road > 0.5) | (water > 0.5), -1, code)
-    track = np.clip(0.75 - edge, 0, 0.5).astype(np.float32)
+    track = np.clip(0.8 - edge, 0, 0.42).astype(np.float32)
     return label_regions(code), track
 
 

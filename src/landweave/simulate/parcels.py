@@ -61,7 +61,8 @@ def split_parcels(
         elongation: Length over width that its parcels tend to.
 
     Returns:
-        Parcel code (rows, columns) and the distance to the block's edge in pixels.
+        Parcel code (rows, columns) and the distance to the nearest track in pixels: tracks run along the edges of blocks
+        and along the first cuts.
     """
     return _split(
         lattice.shape[0], lattice.shape[1], lattice.counts[1], lattice.seeds(), np.float32(lattice.spacing_px), lattice.key,
@@ -88,28 +89,34 @@ def _split(
                         first, second, block = d, first, k
                     elif d < second:
                         second = d
-            edge[r, c] = 0.5 * (np.sqrt(second) - np.sqrt(first))
-            parcel[r, c] = _descend(
+            code, cut = _descend(
                 r - seeds[block, 0], c - seeds[block, 1], spacing, key, block, angle[block], target[block], elongation[block]
             )
+            parcel[r, c] = code
+            edge[r, c] = min(cut, 0.5 * (np.sqrt(second) - np.sqrt(first)))
     return parcel, edge
 
 
 @compiled
 def _descend(
     dr: float, dc: float, spacing: float, key: int, block: int, angle: float, target: float, elongation: float
-) -> int:  # fmt: skip
+) -> tuple[int, float]:  # fmt: skip
     u, v = np.cos(angle) * dr + np.sin(angle) * dc, -np.sin(angle) * dr + np.cos(angle) * dc
     u0, u1, v0, v1 = -1.2 * spacing, 1.2 * spacing, -1.2 * spacing, 1.2 * spacing
     node = 1
+    nearest = 1e9
     while node < 1 << 20:
         salt = hash_uniform(key, block, 3 * node)
         if (u1 - u0) * (v1 - v0) < target * (0.7 + 1.2 * salt):
             break
         ratio = 0.36 + 0.28 * hash_uniform(key, block, 3 * node + 1)
         node *= 2
+        # a piece of more than ten parcels is cut along a track
+        by_track = (u1 - u0) * (v1 - v0) > 10.0 * target
         if (u1 - u0) > elongation * (v1 - v0):
             cut = u0 + ratio * (u1 - u0)
+            if by_track:
+                nearest = min(nearest, abs(u - cut))
             if u < cut:
                 u1 = cut
             else:
@@ -117,12 +124,14 @@ def _descend(
                 node += 1
         else:
             cut = v0 + ratio * (v1 - v0)
+            if by_track:
+                nearest = min(nearest, abs(v - cut))
             if v < cut:
                 v1 = cut
             else:
                 v0 = cut
                 node += 1
-    return np.int64(np.uint64(hash_place(key, block, node)) >> np.uint64(2))  # type: ignore[return-value]
+    return np.int64(np.uint64(hash_place(key, block, node)) >> np.uint64(2)), nearest
 
 
 @compiled

@@ -81,15 +81,15 @@ def make_sky(
     cell = max(2, round(max(shape) / 500))
     margin = cell * (math.ceil(throw / cell) + 2)
     lattice = (-(-(shape[0] + 2 * margin) // cell) + 1, -(-(shape[1] + 2 * margin) // cell) + 1)
-    size_px = rng.choice([350.0, 900.0, 2500.0]) / resolution_m
-    field = fractal_field(lattice, rng, beta=float(rng.uniform(2.9, 3.4)), longest_px=max(size_px / cell, 6.0))
+    size_px = rng.choice([900.0, 2200.0, 5000.0]) / resolution_m
+    field = fractal_field(lattice, rng, beta=float(rng.uniform(3.1, 3.7)), longest_px=max(size_px / cell, 6.0))
     field = field + 0.6 * fractal_field(lattice, rng, beta=4.0, longest_px=max(lattice) / 2)
     m = margin // cell
     inside = field[m : m + shape[0] // cell + 1, m : m + shape[1] // cell + 1]
     cloud = np.zeros(lattice, dtype=np.float32)
     if cover_pct > 0:
         limit = float(np.quantile(inside, 1 - min(cover_pct, 100) / 100))
-        cloud = scipy.ndimage.gaussian_filter(smoothstep(field, limit - 0.22, limit + 0.32), 0.7)
+        cloud = scipy.ndimage.gaussian_filter(smoothstep(field, limit - 0.06, limit + 0.42), 0.7)
     haze = fractal_field(lattice, rng, beta=3.6, longest_px=max(lattice) / 2)
     depth = float(rng.gamma(2.0, 0.12))
     side = rng.uniform(0, 2 * np.pi)

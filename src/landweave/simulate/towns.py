@@ -12,11 +12,11 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from landweave.simulate.domain import Domain
+from landweave.simulate.domain import Domain, FloatArray
 from landweave.simulate.noise import compiled, fractal_field, make_rng, smoothstep
 from landweave.simulate.terrain import Terrain
 
-_AREA_PER_TOWN_KM2 = 4.5
+_AREA_PER_TOWN_KM2 = 3.4
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Settlements:
     is_main: tuple[bool, ...]
 
 
-def settle(domain: Domain, terrain: Terrain, seed: int) -> Settlements:
-    """Found towns and connect them."""
+def settle(domain: Domain, terrain: Terrain, lake: FloatArray, seed: int) -> Settlements:
+    """Found towns and connect them; `lake` is the fraction of still water in each coarse cell."""
     rng = make_rng(seed, "towns")
     gy, gx = np.gradient(terrain.height, domain.cell_m)
     slope = np.hypot(gy, gx)
-    sites, rank_size = _found_towns(domain, terrain, slope, rng)
+    sites, rank_size = _found_towns(domain, terrain, slope + lake, rng)
     main, minor = _choose_links(sites, rank_size)
-    cost = _road_cost(domain, terrain, slope)
+    cost = _road_cost(domain, terrain, slope, lake, rng)
     roads, is_main = [], []
     for links, important in ((main, True), (minor, False)):
         for a, b in links:
@@ -109,8 +109,12 @@ def _gabriel(sites: NDArray[np.int64]) -> list[tuple[int, int]]:
     return links
 
 
-def _road_cost(domain: Domain, terrain: Terrain, slope: NDArray[np.float32]) -> NDArray[np.float64]:
-    cost = 1.0 + (slope / 0.05) ** 2
+def _road_cost(
+    domain: Domain, terrain: Terrain, slope: NDArray[np.float32], lake: FloatArray, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    # property lines and other things that no map shows keep roads from being straight
+    bent = fractal_field(domain.coarse_shape, rng, beta=2.4, longest_px=22)
+    cost = np.exp(0.45 * bent) + (slope / 0.05) ** 2 + 60.0 * lake
     cost += 1.5 * (terrain.above_stream < 1.0) + 14.0 * (terrain.from_river_m < 0.6 * domain.cell_m + 20)
     return scipy.ndimage.gaussian_filter(cost.astype(np.float64), 0.7)  # type: ignore[no-any-return]
 
@@ -183,6 +187,6 @@ def _smooth(path: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(path) < 4:
         return path
     ends = path[[0, -1]]
-    smooth = scipy.ndimage.gaussian_filter1d(path, 1.6, axis=0, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter1d(path, 2.0, axis=0, mode="nearest")
     smooth[[0, -1]] = ends
     return np.asarray(smooth)

@@ -81,7 +81,7 @@ def _cut_off_meanders(domain: Domain, terrain: Terrain, seed: int) -> FloatArray
         side = np.array([way[1], -way[0]]) / np.hypot(*way) * rng.choice([-1, 1])
         radius = wavelength * rng.uniform(0.16, 0.3)
         centre = terrain.river[at] + side * (radius + rng.uniform(0.5, 1.1) * wavelength * 0.5)
-        spread = np.linspace(-1, 1, 40) * rng.uniform(1.2, 2.2) + np.arctan2(side[0], side[1]) + rng.uniform(-0.6, 0.6)
+        spread = np.linspace(-1, 1, 40) * rng.uniform(0.7, 1.4) + np.arctan2(side[0], side[1]) + rng.uniform(-0.6, 0.6)
         arc = centre + radius * np.column_stack([np.sin(spread) * rng.uniform(0.7, 1.3), np.cos(spread)])
         width = terrain.river_width_px * rng.uniform(0.35, 0.75) * np.sin(np.linspace(0.25, np.pi - 0.25, 40))
         draw_lines(cover, path_lines(arc, width))
