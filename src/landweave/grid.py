@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -222,10 +223,16 @@ def pixel_area_m2(geobox: GeoBox, window: Window | None = None) -> NDArray[np.fl
         rows = _row_areas(geobox, np.arange(window.row, window.row_end))
         return np.broadcast_to(rows[:, None], (window.height, window.width))
     # one lattice for the whole grid, so that the same pixel has the same area in every window
-    row_nodes, col_nodes = _nodes(geobox.shape[0]), _nodes(geobox.shape[1])
-    lattice = _polygon_areas(geobox, row_nodes, col_nodes)
+    row_nodes, col_nodes, lattice = _area_lattice(geobox)
     at_rows = _interpolate(np.arange(window.row, window.row_end), row_nodes, lattice)
     return _interpolate(np.arange(window.col, window.col_end), col_nodes, at_rows.T).T
+
+
+@lru_cache(maxsize=8)
+def _area_lattice(geobox: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Measure the lattice once per grid: windows of it are asked for one after the other."""
+    rows, cols = _nodes(geobox.shape[0]), _nodes(geobox.shape[1])
+    return rows, cols, _polygon_areas(geobox, rows, cols)
 
 
 def _nodes(size: int) -> NDArray[np.float64]:
