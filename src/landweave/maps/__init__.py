@@ -5,8 +5,8 @@ Receives a `Predictor` and a `CubeSet`; hands on a `MapProduct`.
 
 from __future__ import annotations
 
+from landweave.maps.opening import open_map, read_legend
 from landweave.maps.options import MapOptions
-from landweave.maps.predict import predict_map
-from landweave.maps.products import open_map
+from landweave.maps.predict import predict_map, predict_maps
 
-__all__ = ["MapOptions", "open_map", "predict_map"]
+__all__ = ["MapOptions", "open_map", "predict_map", "predict_maps", "read_legend"]

@@ -5,31 +5,34 @@ Receives a `Predictor` and a `CubeSet`; hands on a `MapProduct` and its files.
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from landweave.errors import BlocksFailedError, OutputExistsError
+from landweave.cube import season_windows, select_season
+from landweave.errors import BlocksFailedError, CubeError, MapError
+from landweave.grid import Window
 from landweave.io.cog import estimate_cog_bytes
-from landweave.io.files import check_disk, lock_folder, sha256_file
-from landweave.io.lineage import FileRecord, Lineage, StageRecord, host_name, read_lineage, utc_now, write_lineage
+from landweave.io.files import check_disk, lock_folder
+from landweave.io.lineage import FileRecord, Lineage, StageRecord, host_name, record_file, utc_now, write_lineage
 from landweave.maps.engine import BlockJob, run_blocks
-from landweave.maps.identity import find_differences, fingerprint_of, make_keys
+from landweave.maps.folder import STAGE, is_finished, remove_products, work_folder
+from landweave.maps.identity import fingerprint_of, make_keys
 from landweave.maps.memory import MemoryPlan, gdal_cache, measure_peak, plan_memory
+from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
-from landweave.maps.products import FILE_NAMES, make_specs, open_map, write_products
-from landweave.maps.store import BlockStore, ProductLayout, list_works
-from landweave.types import CubeSet, MapProduct, Predictor, Progress
+from landweave.maps.products import make_specs, write_products
+from landweave.maps.store import BlockStore, ProductLayout
+from landweave.types import CubeSet, MapProduct, ModelCard, Predictor, Progress
 
-__all__ = ["predict_map"]
+__all__ = ["predict_map", "predict_maps"]
 
 _log = logging.getLogger(__name__)
-STAGE = "map"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,11 @@ class _Run:
     options: MapOptions
     keys: Mapping[str, Any]
     workers: int
+    memory: str | int
     executor: Executor | None
     progress: Progress | None
     lineage: Lineage | None
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint_of(self.keys)
+    stage: str = STAGE
 
 
 def predict_map(
@@ -58,22 +59,23 @@ def predict_map(
 ) -> MapProduct:  # fmt: skip
     """Map a cube with a model, block by block, and write the products into a folder.
 
-    Writes `map.tif` (codes of the legend, nodata 255 or 65535), and as asked for `proba.tif` (a band per class in legend
-    order, round(250 p), scale 0.004) and `uncertainty.tif` (entropy, margin), then `map.qml`, `item.json` and
-    `lineage.json`. The same model, cubes and options give the same bytes for any block size, worker count and executor. An
-    unfinished run is taken up where it stopped; a finished one is left as it is.
+    Writes `map.tif` (codes of the legend, nodata 255 or 65535), as asked for `proba.tif` (a band per class in legend order,
+    round(250 p), scale 0.004) and `uncertainty.tif` (entropy, margin), then `map.qml`, `item.json` (where the imagery has a
+    date), `model-card.json` (where no `model/` stands in the folder) and `lineage.json`. The same model, cubes and options
+    give the same bytes for any block size, worker count and executor. An unfinished run is taken up where it stopped; a
+    finished one is left as it is.
 
     Args:
         model: Any `Predictor`.
         cubes: What it reads; its output grid is the map's.
         folder: Where the products go.
-        options: What to make.
+        options: What to make. With several `seasons` use `predict_maps`.
         workers: Blocks computed at the same time.
         memory: Budget of the whole process, such as "2GiB".
         overwrite: Start anew where the folder holds another run's result.
         lineage: What came before (recipe, earlier stages); the map's record is added to it.
         progress: Told of every finished block.
-        executor: Where blocks run; threads of our own by default.
+        executor: Where blocks run; threads of our own by default. It is not shut down.
         inputs: Path -> checksum of what the cubes read, where the caller knows better than file sizes and times.
 
     Raises:
@@ -81,38 +83,117 @@ def predict_map(
         OutputLockedError: If another process writes to the folder.
         BlocksFailedError: If sources of some blocks are corrupt; the other blocks are kept (exit code 3).
         DiskFullError: If the disk cannot hold the products.
-        ModelError: If the model does not fit the cubes.
+        CubeError: If the cubes cannot serve the season.
+        MapError: If several seasons are asked for, or none can be told.
     """
     options = options or MapOptions()
+    _check_workers(workers)
+    starts = _season_starts(model.card, cubes, options)
+    if len(starts) > 1:
+        raise MapError(f"{len(starts)} seasons are asked for, and predict_map makes one map; call predict_maps")
+    return _predict_season(
+        model, cubes, folder, start=starts[0], options=options, workers=workers, memory=memory, overwrite=overwrite,
+        lineage=lineage, progress=progress, executor=executor, inputs=inputs,
+    )  # fmt: skip
+
+
+def predict_maps(
+    model: Predictor, cubes: CubeSet, folder: Path | str, *, options: MapOptions | None = None, workers: int = 1,
+    memory: str | int = "2GiB", overwrite: bool = False, lineage: Lineage | None = None, progress: Progress | None = None,
+    executor: Executor | None = None, inputs: Mapping[str, str] | None = None,
+) -> dict[str, MapProduct]:  # fmt: skip
+    """Make one map per season of `options.seasons`, in `<folder>/maps/<start>/`; a single one goes into the folder itself.
+
+    The arguments and errors are those of `predict_map`. A season that fails on corrupt sources does not stop the others.
+
+    Returns:
+        Start date (ISO) -> map; "" for a model without season.
+    """
+    options = options or MapOptions()
+    _check_workers(workers)
+    starts = _season_starts(model.card, cubes, options)
+    made: dict[str, MapProduct] = {}
+    failed: list[str] = []
+    for start in starts:
+        name = "" if start is None else start.isoformat()
+        at = Path(folder) if len(starts) == 1 else Path(folder) / "maps" / name
+        try:
+            made[name] = _predict_season(
+                model, cubes, at, start=start, options=options, workers=workers, memory=memory, overwrite=overwrite,
+                lineage=lineage, progress=progress, executor=executor, inputs=inputs,
+            )  # fmt: skip
+        except BlocksFailedError as err:
+            failed.append(f"{name}: {err}" if name else str(err))
+    if failed:
+        raise BlocksFailedError(" | ".join(failed))
+    return made
+
+
+def _check_workers(workers: int) -> None:
+    if workers < 1:
+        raise MapError(f"workers is {workers}; give at least 1")
+
+
+def _season_starts(card: ModelCard, cubes: CubeSet, options: MapOptions) -> list[date | None]:
+    """Give the seasons to map; without named ones the only season that the cubes can serve."""
+    season = next((i.season for i in card.inputs if i.season is not None), None)
+    if season is None:
+        if options.seasons is not None:
+            raise MapError(f"seasons {', '.join(d.isoformat() for d in options.seasons)} are asked for, but the model was not "
+                           "trained on a season; leave seasons out")  # fmt: skip
+        return [None]
+    if options.seasons is not None:
+        return list(options.seasons)
+    can = season_windows(cubes, season)
+    if len(can) == 1:
+        return [can[0]]
+    shown = ", ".join(d.isoformat() for d in can)
+    if can:
+        raise CubeError(f"the cube can serve {len(can)} seasons of the model: {shown}; name the start dates in map.seasons")
+    raise CubeError(f"the cube can serve no season of the model, which starts on {season.start} and takes {season.length_days} "
+                    "days; load the dates of a whole season")  # fmt: skip
+
+
+def _predict_season(
+    model: Predictor, cubes: CubeSet, folder: Path | str, *, start: date | None, options: MapOptions, overwrite: bool,
+    inputs: Mapping[str, str] | None, **how: Any,
+) -> MapProduct:  # fmt: skip
+    season = next((i.season for i in model.card.inputs if i.season is not None), None)
+    if start is not None and season is not None:
+        cubes = select_season(cubes, season, start)
     keys = make_keys(model, cubes, options, inputs=inputs)
-    run = _Run(model, cubes, Path(folder), options, keys, workers, executor, progress, lineage)
+    stage = STAGE if start is None else f"{STAGE} {start}"
+    run = _Run(model, cubes, Path(folder), options, keys, stage=stage, **how)
     with lock_folder(run.folder):
         if overwrite:
-            _remove_others(run)
-        elif _is_finished(run):
+            remove_products(run.folder)
+        elif is_finished(run.folder, keys):
             _log.info("nothing to do: %s holds this map already", run.folder)
             return open_map(run.folder)
-        return _make_map(run, memory)
+        return _make_map(run)
 
 
-def _make_map(run: _Run, memory: str | int) -> MapProduct:
+def _make_map(run: _Run) -> MapProduct:
     started, clock = utc_now(), time.monotonic()
-    plan = plan_memory(memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px)
+    plan = plan_memory(run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px)
     store = _make_store(run, plan)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
         store.open(run.keys)
         pending = store.find_pending()
         if pending:
             check_disk(run.folder, _estimate_bytes(run))
-        job = BlockJob(run.model, run.cubes, store)
-        failures = run_blocks(job, pending, workers=run.workers, executor=run.executor, progress=run.progress)
+        failures = run_blocks(
+            BlockJob(run.model, run.cubes, store), pending, workers=run.workers, executor=run.executor, progress=run.progress,
+            stage=run.stage,
+        )  # fmt: skip
+        store.note_failures(list(failures.values()))
         if failures and not run.options.allow_missing:
-            raise _failed(failures, store)
+            raise _failed(failures, len(store.windows))
         product = write_products(store, run.cubes, run.model.card, run.folder, threads=run.workers)
     record = StageRecord(
         name=STAGE, options=run.options.model_dump(mode="json"), inputs=_input_records(run.keys),
-        outputs=tuple(FileRecord(path=p.name, size=p.stat().st_size, sha256=sha256_file(p)) for p in product.files.values()),
-        fingerprint=run.fingerprint, keys=dict(run.keys), notes=run.cubes.notes,
+        outputs=tuple(record_file(p, relative_to=run.folder) for p in product.files.values()),
+        fingerprint=fingerprint_of(run.keys), keys=dict(run.keys), notes=run.cubes.notes,
         results=_results(product, store, failures), started=started, seconds=round(time.monotonic() - clock, 3),
         peak_rss_bytes=meter.peak_bytes, workers=run.workers, host=host_name(),
     )  # fmt: skip
@@ -126,7 +207,7 @@ def _make_store(run: _Run, plan: MemoryPlan) -> BlockStore:
     specs = make_specs(run.model.card.legend, run.options)
     layouts = {name: ProductLayout(s.count, s.dtype, int(s.nodata)) for name, s in specs.items()}
     rows, cols = run.cubes.geobox.shape
-    return BlockStore(run.folder / ".work" / run.fingerprint, (rows, cols), plan.block_px, layouts)
+    return BlockStore(work_folder(run.folder, run.keys), (rows, cols), plan.block_px, layouts)
 
 
 def _estimate_bytes(run: _Run) -> int:
@@ -135,14 +216,14 @@ def _estimate_bytes(run: _Run) -> int:
     return sum(sizes) + max(sizes)
 
 
-def _failed(failures: Mapping[Any, str], store: BlockStore) -> BlocksFailedError:
+def _failed(failures: Mapping[Window, str], total: int) -> BlocksFailedError:
     reasons = list(dict.fromkeys(failures.values()))
     shown = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
-    return BlocksFailedError(f"{len(failures)} of {len(store.windows)} blocks failed: {shown}. Repair the files and run again "
-                             "(the other blocks are kept), or use --allow-missing to have these pixels as nodata")  # fmt: skip
+    return BlocksFailedError(f"{len(failures)} of {total} blocks failed: {shown}. Repair the files and run again (the "
+                             "other blocks are kept), or use --allow-missing to have these pixels as nodata")  # fmt: skip
 
 
-def _results(product: MapProduct, store: BlockStore, failures: Mapping[Any, str]) -> dict[str, Any]:
+def _results(product: MapProduct, store: BlockStore, failures: Mapping[Window, str]) -> dict[str, Any]:
     return {
         "checksum": product.checksum, "count_px": {str(k): v for k, v in product.count_px.items()},
         "area_ha": {str(k): v for k, v in product.area_ha.items()}, "block_px": store.block_px,
@@ -152,69 +233,4 @@ def _results(product: MapProduct, store: BlockStore, failures: Mapping[Any, str]
 
 
 def _input_records(keys: Mapping[str, Any]) -> tuple[FileRecord, ...]:
-    records = []
-    for path in keys["inputs"]:
-        at = Path(path)
-        if at.is_file():
-            records.append(FileRecord(path=str(at.absolute()), size=at.stat().st_size, sha256=sha256_file(at)))
-        else:
-            records.append(FileRecord(path=str(path)))
-    return tuple(records)
-
-
-# --- what the folder holds already ---------------------------------------------------------------------------------------
-
-
-def _is_finished(run: _Run) -> bool:
-    """Tell whether the folder holds this very map; an unfinished run of it is taken up.
-
-    Raises:
-        OutputExistsError: If it holds anything else.
-    """
-    if (run.folder / ".work" / run.fingerprint / "run.json").is_file():
-        return False
-    for work in list_works(run.folder):
-        _refuse(run, "the unfinished map of another run", _load_keys(work))
-    record = _load_record(run.folder)
-    present = [name for name in FILE_NAMES.values() if (run.folder / name).exists()]
-    if record is None:
-        if present:
-            raise OutputExistsError(errno.EEXIST, f"{run.folder} holds {', '.join(present)} but no lineage.json that says "
-                                                  "where it comes from; choose another --out, or --overwrite")  # fmt: skip
-        return False
-    if FILE_NAMES["map"] not in present:
-        return False
-    if record.fingerprint != run.fingerprint:
-        _refuse(run, "the map of another run", record.keys)
-    for output in record.outputs:
-        at = run.folder / output.path
-        if not at.exists() or (output.path.endswith(".tif") and sha256_file(at) != output.sha256):
-            raise OutputExistsError(errno.EEXIST, f"{at} is not what this run wrote (changed or removed since); use "
-                                                  "--overwrite to make it again, or choose another --out")  # fmt: skip
-    return True
-
-
-def _refuse(run: _Run, what: str, keys: Mapping[str, Any]) -> None:
-    differences = find_differences(keys, run.keys)
-    raise OutputExistsError(errno.EEXIST, f"{run.folder} holds {what}; it differs in {'; '.join(differences[:3])}. Choose "
-                                          "another --out, or --overwrite to start anew")  # fmt: skip
-
-
-def _load_keys(work: Path) -> dict[str, Any]:
-    from landweave.io.files import read_json
-
-    keys: dict[str, Any] = read_json(work / "run.json")["keys"]
-    return keys
-
-
-def _load_record(folder: Path) -> StageRecord | None:
-    return read_lineage(folder).find_stage(STAGE) if (folder / "lineage.json").is_file() else None
-
-
-def _remove_others(run: _Run) -> None:
-    """Remove the products and stores of whatever run was here, so that nothing old looks like this run's result."""
-    import shutil
-
-    shutil.rmtree(run.folder / ".work", ignore_errors=True)
-    for name in FILE_NAMES.values():
-        (run.folder / name).unlink(missing_ok=True)
+    return tuple(record_file(path) if Path(path).is_file() else FileRecord(path=path) for path in keys["inputs"])

@@ -80,12 +80,16 @@ class BlockStore:
             if not state.is_file():
                 write_json(state, {"block_px": self.block_px, "keys": dict(keys)})
 
+    def note_failures(self, reasons: Sequence[str]) -> None:
+        """Keep in `run.json` why blocks failed, so that a later run can tell a repaired input from another one."""
+        state = self.root / "run.json"
+        write_json(state, {**read_json(state), "failed": sorted(set(reasons))})
+
     def remove(self) -> None:
-        """Remove the store, and `.work` with it when nothing else is in there."""
+        """Remove the store, and `.work` with it when no other run's is in there."""
         shutil.rmtree(self.root, ignore_errors=True)
-        with_others = self.root.parent.is_dir() and any(self.root.parent.iterdir())
-        if self.root.parent.is_dir() and not with_others:
-            self.root.parent.rmdir()
+        if not list_works(self.root.parent.parent):
+            shutil.rmtree(self.root.parent, ignore_errors=True)
 
     @property
     def windows(self) -> list[Window]:
