@@ -55,7 +55,7 @@ class Engine(Protocol):
 _loaders: dict[str, Callable[[Weights], Engine]] = {}
 _homes = {
     "forest": "landweave.models.forest",
-    "rotation-forest": "landweave.models.forest",
+    "rotation-forest": "landweave.models.rotation_forest",
     "softmax": "landweave.models.dense",
     "centroid": "landweave.models.dense",
     "svm": "landweave.models.svm",

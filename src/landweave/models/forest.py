@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from landweave.errors import ModelError
 from landweave.models.engines import Weights, register_engine
 
-__all__ = ["ForestEngine", "pack_trees", "round_down"]
+__all__ = ["ForestEngine", "pack_trees", "round_down", "to_columns", "to_nodes"]
 
 
 def round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -68,6 +68,21 @@ def pack_trees(trees: Sequence[Any], n_classes: int) -> tuple[NDArray[Any], NDAr
     return np.concatenate(packed), np.array(roots, dtype=np.int64), np.ascontiguousarray(values.reshape(-1, n_classes))
 
 
+def to_columns(nodes: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Give packed nodes as one plain array per field, which is how they are stored."""
+    return {name: np.ascontiguousarray(nodes[name]) for name in ("feature", "threshold", "child", "missing")}
+
+
+def to_nodes(columns: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Pack stored fields into nodes; the inverse of `to_columns`."""
+    from landweave.models.kernels import NODE
+
+    nodes = np.empty(columns["feature"].size, dtype=NODE)
+    for name in ("feature", "threshold", "child", "missing"):
+        nodes[name] = columns[name]
+    return nodes
+
+
 @dataclass(frozen=True)
 class ForestEngine:
     """Trees whose leaf values are averaged: random forest, extra trees.
@@ -91,18 +106,11 @@ class ForestEngine:
     @classmethod
     def from_weights(cls, weights: Weights) -> ForestEngine:
         """Build from stored arrays."""
-        from landweave.models.kernels import NODE
-
-        a = weights.arrays
-        nodes = np.empty(a["feature"].size, dtype=NODE)
-        for name in ("feature", "threshold", "child", "missing"):
-            nodes[name] = a[name]
-        return cls(nodes, a["roots"], a["values"])
+        return cls(to_nodes(weights.arrays), weights.arrays["roots"], weights.arrays["values"])
 
     def to_weights(self) -> Weights:
         """Give the arrays."""
-        columns = {name: np.ascontiguousarray(self.nodes[name]) for name in ("feature", "threshold", "child", "missing")}
-        return Weights({**columns, "roots": self.roots, "values": self.values})
+        return Weights({**to_columns(self.nodes), "roots": self.roots, "values": self.values})
 
     @property
     def _has_missing(self) -> bool:

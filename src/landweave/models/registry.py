@@ -67,8 +67,10 @@ _homes = {
     "extra-trees": "extra_trees",
     "logistic-regression": "logistic_regression",
     "mlp": "mlp",
+    "mlp-svm": "mlp_svm",
     "nearest-centroid": "nearest_centroid",
     "random-forest": "random_forest",
+    "rotation-forest": "rotation_forest",
     "svm": "svm",
 }
 
