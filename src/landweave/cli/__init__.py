@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from landweave.cli.main import main
+from landweave.cli.app import main
 
 __all__ = ["main"]

@@ -73,14 +73,18 @@ def progress_bars() -> Iterator[ProgressBars]:
         yield ProgressBars(bars)
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """Print a table; `right` lists the columns of numbers."""
+def print_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = (), note: str = ""
+) -> None:
+    """Print a table; `right` lists the columns of numbers, `note` is a sentence below it."""
     table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(header):
         table.add_column(escape(name), justify="right" if i in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if v is None else str(v)) for v in row))
     out.print(table)
+    if note:
+        out.print(Text(note, style="dim"))
     out.print()
 
 

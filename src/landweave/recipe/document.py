@@ -59,6 +59,7 @@ class Recipe(Options):
     )
     season: Season | None = Field(None, description="window of a model that sees time, for samples of several years")
     imagery: dict[str, SourceOptions] = Field(default_factory=dict, description="sources by name; one is usually called `main`")
+    write_cube: bool = Field(True, description="write cube.zarr; false reads the scenes anew for the samples and for the map")
     cube: CubeOptions = Field(default_factory=CubeOptions, description="the grid and how scenes are brought onto it")
     samples: SampleOptions = Field(description="labelled places that the model is trained on")
     reference: SampleOptions | None = Field(None, description="labelled places of higher quality that the map is judged on")

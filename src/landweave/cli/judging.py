@@ -1,0 +1,52 @@
+"""The three ways of `landweave assess`: a recipe's run, any map with any reference, published counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from landweave.assess import Assessment, assess_counts, assess_map, write_assessment
+from landweave.errors import AssessmentError
+from landweave.maps import open_map
+from landweave.samples import SampleOptions, import_reference
+
+if TYPE_CHECKING:
+    from landweave.recipe import Job
+
+
+def judge_counts(matrix: Path, pixel_area_m2: float | None, out: Path | None) -> Assessment:
+    """Judge from published counts; writes assessment.json where `out` is given.
+
+    Raises:
+        AssessmentError: If the area of a pixel is not given.
+    """
+    if pixel_area_m2 is None:
+        raise AssessmentError("--matrix needs --pixel-area-m2, the area of one mapped pixel (900 for 30 m pixels)")
+    return _written(assess_counts(matrix, pixel_area_m2=pixel_area_m2), out)
+
+
+def judge_map(map_path: Path, reference: Path | None, class_column: str | None, out: Path | None) -> Assessment:
+    """Judge any classified map on a file of reference places, which is taken as having no probability design.
+
+    Raises:
+        AssessmentError: If no reference is given.
+    """
+    if reference is None:
+        raise AssessmentError("--map needs --reference, a file of places with a class column")
+    product = open_map(map_path)
+    options = SampleOptions(reference=str(reference), class_column=class_column, purpose="reference")
+    places = import_reference(options, legend=product.legend, geobox=product.geobox)
+    return _written(assess_map(product, places, title=map_path.name), out)
+
+
+def judge_run(job: Job) -> Assessment:
+    """Judge the map of a recipe's run again."""
+    from landweave.recipe.run import make_assessment, open_products
+
+    return make_assessment(job, open_products(job))
+
+
+def _written(assessment: Assessment, out: Path | None) -> Assessment:
+    if out is not None:
+        write_assessment(assessment, out if out.suffix == ".json" else out / "assessment.json")
+    return assessment

@@ -1,0 +1,110 @@
+"""`landweave predict` on images: files or a cube, matched to a saved model by band name."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from landweave.cube import CubeOptions, load_cube, open_cube, select_season
+from landweave.errors import ModelError, OutputExistsError, SourceError
+from landweave.imagery import SourceOptions, find_scenes
+from landweave.maps import MapOptions, open_map, predict_map
+from landweave.models import check_inputs, load_model
+from landweave.types import CubeSet, MapProduct, ModelCard, Progress
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What to map: image paths and what they are where the files do not say it themselves."""
+
+    images: tuple[str, ...]
+    bands: tuple[str, ...] | None = None
+    sensor: str = "generic"
+    pattern: str | None = None
+    scale: float | None = None
+    season: str | None = None
+    allow_missing: bool = False
+
+
+def predict_images(
+    model_folder: Path,
+    request: ImageRequest,
+    out: Path,
+    *,
+    workers: int,
+    memory: str,
+    overwrite: bool,
+    progress: Progress | None,
+) -> tuple[MapProduct, list[str]]:
+    """Map images with a saved model.
+
+    Args:
+        model_folder: The model.
+        request: The images.
+        out: A folder for all products; or a file ending in .tif for the map alone, with its style beside it.
+        workers: Threads.
+        memory: Budget of the process.
+        overwrite: Replace what is there.
+        progress: Told of every block.
+
+    Returns:
+        The map, and warnings about the images.
+
+    Raises:
+        ModelError: If the model does not fit the images.
+        OutputExistsError: If `out` exists and holds another map.
+    """
+    model = load_model(model_folder)
+    cubes = _open_images(request, model.card)
+    warnings = check_inputs(model.card, cubes)
+    is_file = out.suffix.lower() in (".tif", ".tiff")
+    folder = out.with_name(out.name + ".parts") if is_file else out
+    if is_file and out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; --overwrite replaces it, or choose another --out")
+    options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing)
+    product = predict_map(model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=overwrite and not is_file,
+                          progress=progress)  # fmt: skip
+    return (_move(product, out) if is_file else product), warnings
+
+
+def _move(product: MapProduct, out: Path) -> MapProduct:
+    """Give the map its asked-for name and its style beside it, and drop the folder it was made in."""
+    product.files["style"].replace(out.with_suffix(".qml"))
+    product.files["map"].replace(out)
+    shutil.rmtree(product.folder)
+    opened = open_map(out)
+    return replace(product, folder=out.parent, files={**opened.files, "map": out, "style": out.with_suffix(".qml")})
+
+
+def _open_images(request: ImageRequest, card: ModelCard) -> CubeSet:
+    if not request.images:
+        raise SourceError("no images given; name raster files or a cube.zarr after the model folder")
+    if len(request.images) == 1 and (Path(request.images[0]) / ".zgroup").exists():
+        cubes = open_cube(request.images[0])
+    else:
+        cubes = _load_images(request, card)
+    season = next((i.season for i in card.inputs if i.season is not None), None)
+    if season is None:
+        return cubes
+    if request.season is None:
+        raise ModelError(f"the model was trained on seasons that start on {season.start}; say which one to map, e.g. "
+                         f"--season 2020-{season.start}")  # fmt: skip
+    return select_season(cubes, season, date.fromisoformat(request.season))
+
+
+def _load_images(request: ImageRequest, card: ModelCard) -> CubeSet:
+    """Load files as the model's one input; only the bands that it needs are kept."""
+    if len(card.inputs) != 1:
+        names = ", ".join(i.name for i in card.inputs)
+        raise ModelError(f"the model reads {len(card.inputs)} sources ({names}), which files alone cannot tell apart; "
+                         "run `landweave predict RECIPE`, or give a cube.zarr")  # fmt: skip
+    only = card.inputs[0]
+    dated = request.pattern is not None or only.n_steps is not None
+    source = SourceOptions(
+        paths=request.images, sensor=request.sensor, layers=request.bands, pattern=request.pattern, scale=request.scale,
+        static=not dated, kind=dict(zip(only.bands, only.kinds, strict=True)) if request.sensor == "generic" else None,
+    )  # fmt: skip
+    scenes = find_scenes(source)
+    return load_cube({only.name: scenes}, options=CubeOptions(bands=only.bands))

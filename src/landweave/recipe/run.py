@@ -1,0 +1,425 @@
+"""The stages of a recipe in an output folder: each does its work once, says what it did, and hands on an artefact.
+
+Receives a `Recipe` and a folder; hands on the artefacts that the README lists. Every stage only calls the room it is named for.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landweave.assess import Assessment, Baseline, CrossValidationSummary
+from landweave.cube import load_cube, open_cube, write_cube
+from landweave.errors import AssessmentError, CubeError, RecipeError, SampleError
+from landweave.imagery import find_scenes
+from landweave.io.files import lock_folder, read_json, sha256_file, write_json
+from landweave.io.lineage import FileRecord
+from landweave.io.tables import read_samples, write_samples
+from landweave.models import (
+    ModelChoice,
+    ModelOptions,
+    PixelModel,
+    check_inputs,
+    choose_model,
+    cross_validate,
+    load_model,
+    save_model,
+    train_model,
+)
+from landweave.recipe.document import Recipe
+from landweave.recipe.ledger import Ledger
+from landweave.samples import (
+    SampleReport,
+    block_of,
+    check_samples,
+    extract_samples,
+    hold_out,
+    import_reference,
+    import_series,
+    split_random,
+    split_spatial,
+)
+from landweave.types import CubeSet, MapProduct, Predictor, Progress, SampleTable, Scene
+
+__all__ = ["Job", "RunResult", "run_recipe"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe, where its products go, and how hard the machine may work."""
+
+    recipe: Recipe
+    folder: Path
+    workers: int = 1
+    memory: str = "2GiB"
+    overwrite: bool = False
+    progress: Progress | None = None
+    command: str = "landweave run"
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        resolved = self.recipe.model_dump(mode="json", exclude_unset=True)
+        ledger = Ledger(self.folder, recipe=resolved, command=self.command, overwrite=self.overwrite)
+        object.__setattr__(self, "ledger", ledger)
+
+    def options(self, *names: str) -> dict[str, Any]:
+        """Give parts of the recipe as plain values, defaults included: what a stage's identity is made of."""
+        values = self.recipe.model_dump(mode="json")
+        return {name: values[name] for name in names}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made; None for what the recipe cannot give."""
+
+    folder: Path
+    samples: SampleTable
+    model: Predictor
+    assessment: Assessment
+    report: Path
+    product: MapProduct | None = None
+    products: Mapping[str, MapProduct] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def run_recipe(
+    recipe: Recipe, folder: Path | str, *, workers: int = 1, memory: str = "2GiB", overwrite: bool = False,
+    progress: Progress | None = None,
+) -> RunResult:  # fmt: skip
+    """Run every stage of a recipe; stages that are finished with the same inputs and options are kept.
+
+    Args:
+        recipe: What to make.
+        folder: Where the products go.
+        workers: Threads.
+        memory: Budget of the whole process, such as "2GiB".
+        overwrite: Start anew where the folder holds another run's result.
+        progress: Told of every step of long work.
+
+    Raises:
+        LandweaveError: Any of its kinds; nothing unfinished carries a final name.
+    """
+    job = Job(recipe, Path(folder), workers, memory, overwrite, progress)
+    with lock_folder(job.folder):
+        cubes = make_cube(job)
+        samples, _ = make_samples(job, cubes)
+        model = make_model(job)
+        products, warnings = make_maps(job, cubes, model)
+        assessment = make_assessment(job, products)
+        report = make_report(job, assessment, products)
+    only = next(iter(products.values())) if len(products) == 1 else None
+    return RunResult(job.folder, samples, model, assessment, report, only, products, tuple(warnings))
+
+
+# --- cube ----------------------------------------------------------------------------------------------------------------
+
+
+def find_all_scenes(recipe: Recipe) -> dict[str, list[Scene]]:
+    """Find the scenes of every source of a recipe."""
+    return {name: find_scenes(options) for name, options in recipe.imagery.items()}
+
+
+def make_cube(job: Job) -> CubeSet | None:
+    """Make `cube.zarr`, or open it where it is finished; None for a recipe without imagery."""
+    if not job.recipe.imagery:
+        return None
+    scenes = find_all_scenes(job.recipe)
+    keys = {**job.options("imagery", "cube"), "files": _checksums(_files_of(scenes.values()))}
+    outputs = ["cube.zarr"] if job.recipe.write_cube else []
+    if job.ledger.is_finished("cube", keys, outputs) and outputs:
+        return open_cube(job.folder / "cube.zarr")
+    cubes = load_cube(scenes, options=job.recipe.cube)
+    if not outputs:
+        return cubes
+    with job.ledger.record("cube", keys, outputs, options=job.options("cube")["cube"], inputs=_records(keys["files"])) as more:
+        write_cube(cubes, job.folder / "cube.zarr", workers=job.workers, progress=job.progress)
+        more["notes"] = cubes.notes
+    return open_cube(job.folder / "cube.zarr")
+
+
+def _files_of(sources: Iterable[Sequence[Scene]]) -> list[str]:
+    paths = {a.path for scenes in sources for s in scenes for a in [*s.assets, *([s.mask.asset] if s.mask else [])]}
+    return sorted({_local_file(p) for p in paths})
+
+
+def _local_file(path: str) -> str:
+    """Give the file on disk behind a GDAL path: the archive itself for what lies inside one."""
+    for prefix in ("/vsizip/", "/vsitar/"):
+        if path.startswith(prefix):
+            parts = Path(path.removeprefix(prefix)).parts
+            whole = (Path(*parts[:n]) for n in range(len(parts), 0, -1))
+            return str(next((p for p in whole if p.is_file()), path))
+    return path
+
+
+def _checksums(paths: Iterable[str]) -> dict[str, str]:
+    return {p: sha256_file(p) for p in paths if not p.startswith("/vsi") and "://" not in p}
+
+
+def _records(checksums: Mapping[str, str]) -> tuple[FileRecord, ...]:
+    return tuple(FileRecord(path=p, sha256=s) for p, s in checksums.items())
+
+
+def load_job_model(job: Job) -> PixelModel:
+    """Load the model of an earlier stage."""
+    return load_model(job.folder / "model")
+
+
+def open_products(job: Job) -> dict[str, MapProduct]:
+    """Open the maps of an earlier stage, by season's start date."""
+    from landweave.maps import open_map
+
+    if (job.folder / "map.tif").exists():
+        return {"": open_map(job.folder)}
+    return {f.parent.name: open_map(f.parent) for f in sorted((job.folder / "maps").glob("*/map.tif"))}
+
+
+def open_job_cube(job: Job) -> CubeSet | None:
+    """Open the cube of an earlier stage, or read the scenes directly where none was written."""
+    if not job.recipe.imagery:
+        return None
+    path = job.folder / "cube.zarr"
+    return open_cube(path) if path.exists() else load_cube(find_all_scenes(job.recipe), options=job.recipe.cube)
+
+
+# --- samples -------------------------------------------------------------------------------------------------------------
+
+
+def make_samples(job: Job, cubes: CubeSet | None) -> tuple[SampleTable, SampleReport]:
+    """Make `samples.parquet` and check it, or read it where it is finished."""
+    options = job.recipe.samples
+    source = str(options.reference or options.series)
+    keys = {**job.options("samples", "legend", "season"), "files": _checksums([source] if Path(source).is_file() else []),
+            "cube": _fingerprint(job, "cube")}  # fmt: skip
+    path = job.folder / "samples.parquet"
+    if job.ledger.is_finished("samples", keys, ["samples.parquet"]):
+        samples = read_samples(path)
+        return samples, _check(job, samples)
+    with job.ledger.record("samples", keys, ["samples.parquet"], options=job.options("samples")["samples"],
+                           inputs=_records(keys["files"])) as more:  # fmt: skip
+        samples = _import_samples(job, cubes)
+        write_samples(samples, path)
+        counts = {str(k): int(v) for k, v in samples.frame["class"].value_counts().items()}
+        rejected = 0 if samples.rejected is None else len(samples.rejected)
+        more["results"] = {"n": len(samples), "rejected": rejected, "per_class": counts}
+    return samples, _check(job, samples)
+
+
+def _import_samples(job: Job, cubes: CubeSet | None) -> SampleTable:
+    options, legend = job.recipe.samples, job.recipe.make_legend()
+    if options.series is not None:
+        return import_series(options, legend=legend, season=job.recipe.season)
+    if cubes is None:
+        raise RecipeError(f"samples.reference {options.reference} has places without values, and the recipe has no `imagery` to "
+                          "read them from; add imagery, or give samples.series")  # fmt: skip
+    places = import_reference(options, legend=legend, geobox=cubes.geobox)
+    return extract_samples(places, cubes, season=job.recipe.season, progress=job.progress)
+
+
+def _check(job: Job, samples: SampleTable) -> SampleReport:
+    return check_samples(samples, options=job.recipe.split)
+
+
+def _fingerprint(job: Job, stage: str) -> str | None:
+    record = job.ledger.find(stage)
+    return None if record is None else record.fingerprint
+
+
+def _read_samples(job: Job) -> SampleTable:
+    path = job.folder / "samples.parquet"
+    if not path.exists():
+        raise SampleError(f"{path} does not exist; run `landweave samples` first")
+    return read_samples(path)
+
+
+# --- model ---------------------------------------------------------------------------------------------------------------
+
+
+def make_model(job: Job) -> Predictor:
+    """Cross-validate and train; make `model/`, or load it where it is finished."""
+    samples = _read_samples(job)
+    keys = {**job.options("model", "split", "licence"), "samples": sha256_file(job.folder / "samples.parquet")}
+    folder = job.folder / "model"
+    if job.ledger.is_finished("model", keys, ["model", "validation.json"]):
+        return load_model(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # a model whose validation was interrupted
+    with job.ledger.record("model", keys, ["model", "validation.json"], options=job.options("model")["model"],
+                           seed=job.recipe.model.seed) as more:  # fmt: skip
+        training, _ = split_held_out(job, samples)
+        options, choice = _choose(job, training)
+        validation = validate(job, training, options)
+        lineage = {"samples_sha256": keys["samples"], "recipe": job.recipe.name}
+        model = train_model(training, options=options, licence=job.recipe.licence, lineage=lineage,
+                            metrics=_card_metrics(validation["cross_validation"]))  # fmt: skip
+        save_model(model, folder)
+        write_json(job.folder / "validation.json", {**validation, "choice": choice.to_dict() if choice else None})
+        more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
+    return load_model(folder)
+
+
+def split_held_out(job: Job, samples: SampleTable) -> tuple[SampleTable, SampleTable | None]:
+    """Give the rows to train on and the rows held out of training, if the recipe asks for any."""
+    if job.recipe.split.holdout is None:
+        return samples, None
+    return hold_out(samples, job.recipe.split.holdout, options=job.recipe.split)
+
+
+def _choose(job: Job, samples: SampleTable) -> tuple[ModelOptions, ModelChoice | None]:
+    if job.recipe.model.name != "auto":
+        return job.recipe.model, None
+    choice = choose_model(samples, split_spatial(samples, job.recipe.split), options=job.recipe.model, n_jobs=job.workers,
+                          progress=job.progress)  # fmt: skip
+    return choice.options, choice
+
+
+def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str, Any]:
+    """Score a model with random and with spatial folds, side by side."""
+    from landweave.assess import make_baselines, summarise_cross_validation
+
+    split = job.recipe.split
+    predicted = {}
+    for kind, repeats in (("random", split_random(samples, split)), ("spatial", split_spatial(samples, split))):
+        progress = None if job.progress is None else _rename(job.progress, f"{kind} folds")
+        predicted[kind] = cross_validate(samples, repeats, options=options, n_jobs=job.workers, progress=progress).predicted
+    truth = samples.to_class_index()
+    summary = summarise_cross_validation(
+        truth, samples.legend.names, random=predicted["random"], spatial=predicted["spatial"], blocks=block_of(samples, split),
+        split=split, options=job.recipe.assess,
+    )  # fmt: skip
+    baselines = make_baselines(np.bincount(truth, minlength=len(samples.legend)), of="the training samples")
+    return {"cross_validation": summary.model_dump(mode="json"),
+            "baselines": {k: b.model_dump(mode="json") for k, b in baselines.items()}}  # fmt: skip
+
+
+def _rename(progress: Progress, stage: str) -> Progress:
+    return lambda event: progress(replace(event, stage=stage))
+
+
+def _card_metrics(cross_validation: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    names = ("overall_accuracy", "overall_accuracy_se", "macro_f1", "macro_f1_se", "overall_accuracy_learnable",
+             "macro_f1_learnable")  # fmt: skip
+    return {kind: {n: scores[n] for n in names if scores[n] is not None}
+            for kind, scores in cross_validation.items() if scores is not None}  # fmt: skip
+
+
+# --- map -----------------------------------------------------------------------------------------------------------------
+
+
+def make_maps(job: Job, cubes: CubeSet | None, model: Predictor) -> tuple[dict[str, MapProduct], list[str]]:
+    """Map the cube: one map, or one per season by its start date; none for a recipe without imagery.
+
+    Returns:
+        Season's start date ("" where there are none) -> map, and warnings about the cube.
+    """
+    from landweave.cube import select_season
+    from landweave.maps import predict_map
+
+    if cubes is None:
+        return {}, []
+    season = job.recipe.season
+    options = job.recipe.map.model_copy(update={"seasons": None})
+    made: dict[str, MapProduct] = {}
+    warnings: list[str] = []
+    for start in _season_starts(job, cubes):
+        one = cubes if start is None or season is None else select_season(cubes, season, start)
+        warnings += check_inputs(model.card, one)
+        folder = job.folder if start is None else job.folder / "maps" / start.isoformat()
+        made["" if start is None else start.isoformat()] = predict_map(
+            model, one, folder, options=options, workers=job.workers, memory=job.memory, overwrite=job.overwrite,
+            lineage=job.ledger.read(), progress=job.progress, inputs=_map_inputs(job),
+        )  # fmt: skip
+    return made, list(dict.fromkeys(warnings))
+
+
+def _season_starts(job: Job, cubes: CubeSet) -> list[Any]:
+    from landweave.cube import season_windows
+
+    season = job.recipe.season
+    if season is None:
+        return [None]
+    can = season_windows(cubes, season)
+    if job.recipe.map.seasons is None:
+        shown = ", ".join(d.isoformat() for d in can) or "none"
+        raise RecipeError(f"the recipe has a season but map.seasons names no start date to map; the cube can serve: {shown}")
+    wrong = [d for d in job.recipe.map.seasons if d not in can]
+    if wrong:
+        raise CubeError(f"map.seasons names {wrong[0]}, which the cube cannot serve; it can serve: {', '.join(map(str, can))}")
+    return list(job.recipe.map.seasons)
+
+
+def _map_inputs(job: Job) -> dict[str, str]:
+    """What the map's cube was made of, by content: the cube stage's fingerprint stands for all its files."""
+    fingerprint = _fingerprint(job, "cube")
+    return {} if fingerprint is None else {"cube.zarr": fingerprint}
+
+
+# --- assessment and report -------------------------------------------------------------------------------------------
+
+
+def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
+    """Judge the map and make `assessment.json`: on the reference, else on what was held out, else by cross-validation alone."""
+    from landweave.assess import assess_held_out, assess_map, assess_without_reference, write_assessment
+
+    samples = _read_samples(job)
+    training, held_out = split_held_out(job, samples)
+    recipe, title = job.recipe, job.recipe.title or job.recipe.name
+    product = next(iter(products.values())) if len(products) == 1 else None
+    if recipe.reference is not None:
+        if product is None:
+            raise AssessmentError(f"the recipe has a reference but makes {len(products)} maps; a reference judges one map")
+        reference = import_reference(recipe.reference, legend=product.legend, geobox=product.geobox)
+        assessment = assess_map(product, reference, training=training, options=recipe.assess, title=title)
+    elif held_out is not None:
+        predicted = None if product is not None else _predict_rows(job, held_out)
+        assessment = assess_held_out(held_out, product=product, predicted=predicted, training=training, options=recipe.assess,
+                                     title=title)  # fmt: skip
+    else:
+        assessment = assess_without_reference(product, title=title)
+    validation = read_json(job.folder / "validation.json")
+    baselines = {k: Baseline.model_validate(b) for k, b in validation["baselines"].items()}
+    assessment = assessment.model_copy(update={
+        "cross_validation": CrossValidationSummary.model_validate(validation["cross_validation"]),
+        "baselines": {**baselines, **assessment.baselines},
+    })  # fmt: skip
+    with job.ledger.record("assessment", {"model": _fingerprint(job, "model")}, ["assessment.json"],
+                           options=job.options("assess")["assess"]):  # fmt: skip
+        write_assessment(assessment, job.folder / "assessment.json")
+    return assessment
+
+
+def _predict_rows(job: Job, samples: SampleTable) -> NDArray[np.int64]:
+    proba = load_model(job.folder / "model").predict_features(samples.to_features())
+    untold = np.isnan(proba[:, 0])
+    return np.where(untold, -1, np.where(untold[:, None], 0, proba).argmax(axis=1))
+
+
+def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProduct]) -> Path:
+    """Make `report.html`, and one report per season where there are several maps."""
+    from landweave.assess.report import write_report
+
+    samples = _read_samples(job)
+    card = load_model(job.folder / "model").card
+    check = check_samples(samples, options=job.recipe.split)
+    lineage = job.ledger.read().model_dump(mode="json")
+    title = job.recipe.title or job.recipe.name
+    for start, product in products.items():
+        if start and len(products) > 1:
+            write_report(product.folder / "report.html", assessment=assess_season(assessment, product), product=product, card=card,
+                         title=f"{title}, season of {start}")  # fmt: skip
+    only = next(iter(products.values())) if len(products) == 1 else None
+    return write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card, check=check,
+                        lineage=lineage, title=title)  # fmt: skip
+
+
+def assess_season(assessment: Assessment, product: MapProduct) -> Assessment:
+    """Describe one season's map: its own mapped areas beside the model's cross-validation."""
+    from landweave.assess import assess_without_reference
+
+    return assess_without_reference(product, cross_validation=assessment.cross_validation, baselines=assessment.baselines,
+                                    title=assessment.title)  # fmt: skip
