@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
-from landweave.errors import SceneError
+from landweave.errors import SceneError, SourceError
+from landweave.imagery import landsat, safe
+from landweave.imagery.archive import open_archive
 from landweave.imagery.group import group_scenes
 from landweave.imagery.layers import Found, UnknownBandError, read_layers, read_name, resolve_sensor
 from landweave.imagery.options import SourceOptions
-from landweave.imagery.paths import FoundPath, expand_paths
+from landweave.imagery.paths import FoundPath, expand_paths, is_archive
 from landweave.imagery.table import read_table
 from landweave.sensors import get_sensor
 from landweave.types import Scene
@@ -49,6 +52,8 @@ def find_scenes(options: SourceOptions) -> list[Scene]:
 
 def _read_path(item: FoundPath, options: SourceOptions, *, alone: bool) -> list[Found]:
     path = item.path
+    if is_archive(path):
+        return _read_archive(path, options)
     if options.pattern is not None:
         fields = read_name(path, resolve_sensor(get_sensor(options.sensor), path.name), options)
         if fields is None and item.is_named:
@@ -63,3 +68,16 @@ def _read_path(item: FoundPath, options: SourceOptions, *, alone: bool) -> list[
             raise
         log.warning("left out: %s", err)
         return []
+
+
+def _read_archive(path: Path, options: SourceOptions) -> list[Found]:
+    archive = open_archive(path)
+    if safe.find_metadata(archive):
+        return safe.read_product(archive, options)
+    if landsat.find_metadata(archive):
+        return landsat.read_products(archive, options)
+    some = ", ".join(archive.names[:6]) or "nothing"
+    raise SourceError(
+        f"{path} holds neither a Sentinel-2 product (MTD_MSIL2A.xml) nor Landsat Collection 2 products (*_MTL.txt); it holds "
+        f"{some}; unpack it and give its rasters"
+    )

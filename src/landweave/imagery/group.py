@@ -55,7 +55,8 @@ def group_scenes(found: Sequence[Found], options: SourceOptions) -> list[Scene]:
 
 def _select_bands(found: Sequence[Found], options: SourceOptions) -> list[Found]:
     there = list(dict.fromkeys(i.asset.band for i in found))
-    wanted = set(there)
+    masks = {i.asset.band for i in found if any(b.name == i.asset.band and b.kind == "mask" for b in i.sensor.bands)}
+    wanted = set(there) - masks or set(there)  # quality layers are no features unless asked for
     if options.bands is not None:
         wanted = {_canonical(b, found) for b in options.bands}
         absent = sorted(wanted - set(there))

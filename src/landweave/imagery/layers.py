@@ -100,6 +100,9 @@ def _pattern(text: str) -> Pattern:
     return Pattern(text)
 
 
+_SHARD = re.compile(r"-\d{10}-\d{10}$")
+"""Row and column that Earth Engine appends to the shards of one exported image."""
+
 _ISO_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))(?!\d)")
 _OLD_LANDSAT = re.compile(r"^L[CTEO][4578]\d{6}(\d{4})(\d{3})[A-Z]{3}\d\d", re.IGNORECASE)
 
@@ -193,7 +196,7 @@ def read_layers(path: Path, options: SourceOptions) -> list[Found]:
     check_crs(info, options)
     fields = read_name(path, sensor, options)
     others = dict(fields.others) if fields else {}
-    stem = fields.stem if fields else path.stem
+    stem = _SHARD.sub("", fields.stem if fields else path.stem)
     if options.layer_dates is not None:
         band = _band_of_file(path, fields, sensor, options)
         stem = _without_band(stem, band)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import glob
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from landweave.errors import SourceError
 
-__all__ = ["FoundPath", "expand_paths"]
+__all__ = ["FoundPath", "expand_paths", "is_archive"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def _expand(text: str) -> list[FoundPath]:
     path = Path(text).expanduser()
     if path.is_dir():
         return [FoundPath(path, True)] if is_archive(path) else _list_folder(path)
+    if path.exists() and re.fullmatch(r"MTD_MSIL\w\w\.xml|.*_MTL\.\w+", path.name, re.IGNORECASE):
+        return [FoundPath(path.parent, True)]
     if path.exists():
         return [FoundPath(_envi_data(path), True)]
     if glob.has_magic(str(path)):
