@@ -140,13 +140,13 @@ def _check_band(plan: CubePlan, band: Band, count: OutsideCount, options: CubeOp
     )
 
 
-def describe_spread(values: NDArray[np.float32]) -> str:
+def describe_spread(values: NDArray[np.float64]) -> str:
     """Give the percentiles of finite values for a message."""
     p = np.percentile(values[np.isfinite(values)], (1, 50, 99)) if np.isfinite(values).any() else [np.nan] * 3
     return "1st, 50th and 99th percentile: " + ", ".join(f"{v:g}" for v in p)
 
 
-def _hint(values: NDArray[np.float32], band: Band) -> str:
+def _hint(values: NDArray[np.float64], band: Band) -> str:
     low, high = band.valid_range
     finite = values[np.isfinite(values)]
     for scale, meaning in ((1e-4, "value x 10000"), (1e-2, "per cent"), (1 / 255, "8-bit counts")):

@@ -19,6 +19,7 @@ from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, ScenePla
 from landweave.features.indices import compute_index, get_index
 from landweave.features.series import fill_linear
 from landweave.grid import Window
+from landweave.io._kernels import to_physical
 from landweave.io.rasters import read_window
 
 __all__ = ["OutsideCount", "combine", "read_plan"]
@@ -33,18 +34,20 @@ class OutsideCount:
     def __init__(self, *, keep_values: bool = False) -> None:
         self.seen: Counter[tuple[int, str]] = Counter()
         self.outside: Counter[tuple[int, str]] = Counter()
-        self.values: dict[tuple[int, str], list[Array]] = {}
+        self.values: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
         self._keep = keep_values
         self._lock = threading.Lock()
 
-    def add(self, key: tuple[int, str], values: Array, valid: NDArray[np.bool_], outside: NDArray[np.bool_]) -> None:
-        """Add one array's counts; keeps the valid values, too, where percentiles will be asked for."""
-        seen, out = int(valid.sum()), int(outside.sum())
+    def add(self, key: tuple[int, str], seen: int, outside: int) -> None:
+        """Add the counts of one array."""
         with self._lock:
             self.seen[key] += seen
-            self.outside[key] += out
-            if self._keep:
-                self.values.setdefault(key, []).append(values[valid])
+            self.outside[key] += outside
+
+    def keep(self, key: tuple[int, str], stored: NDArray[Any], valid: NDArray[np.bool_], layer: LayerPlan) -> None:
+        """Keep the valid values, those outside included, where percentiles will be asked for."""
+        if self._keep:
+            self.values.setdefault(key, []).append(stored[valid].astype(np.float64) * layer.scale + layer.offset)
 
     def total(self, band: str) -> tuple[int, int]:
         """Give the observations of a band over all steps: read, and outside."""
@@ -83,30 +86,18 @@ class _Reader:
         return layers
 
 
-def _to_physical(stored: NDArray[np.generic], valid: NDArray[np.bool_], layer: LayerPlan) -> Array:
-    wide = (stored.dtype.kind in "iu" and stored.dtype.itemsize > 2) or stored.dtype == np.float64
-    values: NDArray[Any] = stored.astype(np.float64 if wide else np.float32)
-    if layer.scale != 1:
-        values *= values.dtype.type(layer.scale)
-    if layer.offset:
-        values += values.dtype.type(layer.offset)
-    if wide:
-        with np.errstate(over="ignore"):  # a marker such as -1.7e308 has no float32; it is not valid anyway
-            values = values.astype(np.float32)
-    return np.where(valid, values, np.float32(np.nan))
-
-
-def _is_outside(values: Array, valid_range: tuple[float, float]) -> NDArray[np.bool_]:
+def _widen(valid_range: tuple[float, float]) -> tuple[float, float]:
+    """Give the range with slack for rounding, so that 10000 * 1e-4 is still 1."""
     low, high = valid_range
-    slack = 1e-6 * max((abs(v) for v in valid_range if np.isfinite(v)), default=0.0)  # float32 rounds 10000 * 1e-4
-    with np.errstate(invalid="ignore"):
-        return np.asarray((values < low - slack) | (values > high + slack) | np.isinf(values))
+    slack = 1e-6 * max((abs(v) for v in valid_range if np.isfinite(v)), default=0.0)
+    return low - slack, high + slack
 
 
 def _read_scene(
     scene: ScenePlan, reader: _Reader, out: Array, bands: Sequence[str], step: int, count: OutsideCount | None
 ) -> None:
-    """Put a scene's values into `out` (band, y, x), which comes as NaN."""
+    """Put a scene's values into `out` (band, y, x); bands that the scene lacks become NaN."""
+    missing = set(bands)
     clear: NDArray[np.bool_] | None = None
     if scene.mask is not None:
         stored, valid = reader.read(scene.mask.file)[scene.mask.file.layers[0].layer]
@@ -117,12 +108,14 @@ def _read_scene(
         for entry in wanted:
             stored, valid = layers[entry.layer]
             valid = valid if clear is None else valid & clear
-            values = _to_physical(stored, valid, entry)
-            outside = _is_outside(values, entry.valid_range)
+            target = out[bands.index(entry.band)]
+            seen, outside = to_physical(stored, valid, entry.scale, entry.offset, *_widen(entry.valid_range), target)
+            missing.discard(entry.band)
             if count is not None:
-                count.add((step, entry.band), values, valid, outside)
-            values[outside] = np.nan
-            out[bands.index(entry.band)] = values
+                count.add((step, entry.band), seen, outside)
+                count.keep((step, entry.band), stored, valid, entry)
+    for band in missing:
+        out[bands.index(band)] = np.nan
 
 
 def combine(stack: Sequence[Array], rule: CombineRule) -> Array:
@@ -146,14 +139,16 @@ def combine(stack: Sequence[Array], rule: CombineRule) -> Array:
     return np.where(n > 0, (low + high) * np.float32(0.5), np.float32(np.nan))
 
 
-def _read_day(plan: CubePlan, day: DayPlan, reader: _Reader, step: int, count: OutsideCount | None) -> Array | None:
+def _read_day(
+    plan: CubePlan, day: DayPlan, reader: _Reader, step: int, count: OutsideCount | None
+) -> Array | None:  # fmt: skip
     """Mosaic a day's scenes: (stored band, y, x) of the bands that are wanted, or None where no scene touches the window."""
     bands = [b for b in plan.stored if b in reader.bands]
-    made = []
+    made: list[Array] = []
     for scene in day.scenes:
         if not scene.touches(reader.window):
             continue
-        out = np.full((len(bands), reader.window.height, reader.window.width), np.nan, dtype=np.float32)
+        out = np.empty((len(bands), reader.window.height, reader.window.width), dtype=np.float32)
         _read_scene(scene, reader, out, bands, step, count)
         made.append(out)
         if plan.mosaic == "first" and len(made) > 1:
@@ -168,6 +163,19 @@ def _add_indices(plan: CubePlan, values: Array, stored: Sequence[str], bands: Se
     return np.stack([
         named[b] if b in plan.stored else np.asarray(compute_index(b, named), dtype=np.float32) for b in bands
     ])  # fmt: skip
+
+
+def _read_step(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, out: Array, count: OutsideCount | None) -> None:
+    """Fill `out` (band, y, x) with one step."""
+    step = plan.steps[i]
+    held = [b for b in plan.stored if b in reader.bands]
+    scenes = [x for d in step.days for x in d.scenes if x.touches(reader.window)]
+    if len(scenes) == 1 and held == list(bands):  # the common case writes where the values are to be
+        _read_scene(scenes[0], reader, out, held, i, count)
+        return
+    days = [_read_day(plan, day, reader, i, count) for day in step.days]
+    made = [_add_indices(plan, d, held, bands) for d in days if d is not None]
+    out[...] = combine(made, plan.composite) if made else np.float32(np.nan)
 
 
 def _plan_files(steps: Iterable[StepPlan], window: Window) -> Iterable[FilePlan]:
@@ -203,13 +211,9 @@ def read_plan(
     stored = frozenset(s for b in wanted for s in ((b,) if b in plan.stored else get_index(b).bands))
     chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
     reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), stored)
-    held = [b for b in plan.stored if b in reader.bands]
-    out = np.full((len(chosen), len(wanted), window.height, window.width), np.nan, dtype=np.float32)
+    out = np.empty((len(chosen), len(wanted), window.height, window.width), dtype=np.float32)
     for k, i in enumerate(chosen):
-        days = [_read_day(plan, day, reader, i, count) for day in plan.steps[i].days]
-        made = [_add_indices(plan, d, held, wanted) for d in days if d is not None]
-        if made:
-            out[k] = combine(made, plan.composite)
+        _read_step(plan, i, wanted, reader, out[k], count)
     if plan.fill and not plan.is_static:
         out = fill_linear(out, plan.times_days)
         out = out if steps is None else out[list(steps)]

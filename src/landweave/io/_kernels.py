@@ -1,8 +1,9 @@
-"""Resampling kernels, compiled on first use: each takes values at source positions from layers held in memory.
+"""Kernels on raster values, compiled on first use: stored values to physical ones, and resampling.
 
-Arguments of all: `src` and `valid` (layer, row, col) of a source window whose first pixel is `origin` (row, col) of the file;
-`cols`, `rows` (y, x) source positions; `sizes` (2, y, x) width and height of the output pixels in source pixels; `out` and
-`ok` (layer, y, x) are written where there is a value.
+A resampling kernel takes values at source positions from layers held in memory. Arguments of all: `src` and `valid`
+(layer, row, col) of a source window whose first pixel is `origin` (row, col) of the file; `cols`, `rows` (y, x) source
+positions; `sizes` (2, y, x) width and height of the output pixels in source pixels; `out` and `ok` (layer, y, x) are written
+where there is a value.
 """
 
 from __future__ import annotations
@@ -12,7 +13,28 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["KERNELS"]
+__all__ = ["KERNELS", "to_physical"]
+
+
+@njit(nogil=True, cache=True)
+def to_physical(stored: Any, valid: Any, scale: float, offset: float, low: float, high: float, out: Any) -> tuple[int, int]:
+    """Write stored * scale + offset, rounded once to float32, into `out`; NaN where not valid or outside low..high.
+
+    Returns:
+        Number of valid values, and how many of these lie outside.
+    """
+    seen, outside = 0, 0
+    for y in range(stored.shape[0]):
+        for x in range(stored.shape[1]):
+            value = np.nan
+            if valid[y, x]:
+                seen += 1
+                value = np.float64(stored[y, x]) * scale + offset
+                if not (low <= value <= high) or np.isinf(value):
+                    outside += 1
+                    value = np.nan
+            out[y, x] = value
+    return seen, outside
 
 
 @njit(nogil=True, cache=True)

@@ -183,15 +183,19 @@ def _shared_window(src: Any, geobox: GeoBox, window: Window, src_crs: Any) -> Wi
 
 
 def _validity(data: NDArray[Any], markers: list[float | None]) -> NDArray[np.bool_]:
-    valid = np.ones(data.shape, dtype=bool)
+    if data.dtype.kind != "f":
+        valid = np.empty(data.shape, dtype=bool)
+        for i, marker in enumerate(markers):
+            if marker is not None and np.isfinite(marker) and float(marker).is_integer():
+                np.not_equal(data[i], int(marker), out=valid[i])
+            else:
+                valid[i] = True
+        return valid
+    valid = np.asarray(~np.isnan(data))
     for i, marker in enumerate(markers):
-        if data.dtype.kind == "f":
-            valid[i] &= ~np.isnan(data[i])
-            if marker is not None and not np.isnan(marker):
-                # a float file may hold its marker rounded to its own precision
+        if marker is not None and not np.isnan(marker):
+            with np.errstate(over="ignore"):  # a float file holds its marker rounded to its own precision, or as inf
                 valid[i] &= data[i] != data.dtype.type(marker)
-        elif marker is not None and np.isfinite(marker) and float(marker).is_integer():
-            valid[i] &= data[i] != marker
     return valid
 
 

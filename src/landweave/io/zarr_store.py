@@ -22,6 +22,7 @@ from odc.geo.crs import CRS
 
 from landweave.errors import CubeError, SourceError
 from landweave.grid import GeoBox, Window, crs_of, geobox_of, to_coords
+from landweave.io._kernels import to_physical
 from landweave.types import BandKind
 
 __all__ = ["CHUNK_PX", "ENCODINGS", "Encoding", "GroupSpec", "ZarrReader", "ZarrWriter", "encode", "plan_groups", "read_store"]
@@ -141,8 +142,8 @@ def encode(values: NDArray[np.float32], spec: GroupSpec) -> NDArray[Any]:
         band = spec.bands[int(np.argwhere(beyond)[0][-3])]
         worst = float(values[beyond][np.argmax(np.abs(values[beyond]))])
         raise CubeError(
-            f"band {band!r} of {spec.cube!r} holds {worst:g}, but a cube stores {spec.kind} within {low:g}..{high:g}; state the "
-            "source's scale or valid_range, or kind: other, which is stored as float32"
+            f"band {band!r} of {spec.cube!r} holds {worst:g}, but a cube stores {spec.kind} within {low:g}..{high:g}; state "
+            "the source's scale or valid_range, or kind: other, which is stored as float32"
         )
     stored = np.rint(np.where(gap, 0, values.astype(np.float64) / encoding.scale)).astype(encoding.dtype)
     stored[gap] = np.array(encoding.fill).astype(encoding.dtype)
@@ -153,9 +154,10 @@ def decode(stored: NDArray[Any], encoding: Encoding) -> NDArray[np.float32]:
     """Turn stored values into physical ones; the fill value becomes NaN."""
     if encoding.dtype == "float32":
         return np.asarray(stored, dtype=np.float32)
-    values = stored.astype(np.float32) * np.float32(encoding.scale)
-    values[stored == encoding.fill] = np.nan
-    return values
+    flat = np.ascontiguousarray(stored).reshape(-1, stored.shape[-1])
+    out = np.empty(flat.shape, dtype=np.float32)
+    to_physical(flat, flat != int(encoding.fill), encoding.scale, 0.0, -math.inf, math.inf, out)
+    return out.reshape(stored.shape)
 
 
 class ZarrWriter:
