@@ -13,6 +13,7 @@ from landweave.assess.document import (
 )
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
 from landweave.assess.options import AssessOptions
+from landweave.assess.report import write_report
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
 
@@ -33,4 +34,5 @@ __all__ = [
     "read_assessment",
     "summarise_cross_validation",
     "write_assessment",
+    "write_report",
 ]

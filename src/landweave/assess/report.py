@@ -1,0 +1,315 @@
+"""The report: everything known about a map in one HTML file that needs nothing else, for laymen first and experts after.
+
+Receives the assessment and whatever else exists (map, samples, model card, check, lineage); hands on a path. Pictures are
+inline, every text from outside is escaped, and the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from landweave.assess import sentences
+from landweave.assess.charts import draw_matrix, draw_places, draw_series
+from landweave.assess.document import Assessment, ClassArea, CrossValidationScores, Estimate
+from landweave.assess.pictures import draw_map, draw_uncertainty, ramp_css
+from landweave.io.files import write_text
+from landweave.types import MapProduct, ModelCard, SampleTable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["CheckLine", "SampleCheck", "write_report"]
+
+_NO_COLOR = "#8a8f8d"
+_BANDS_SHOWN = 3
+# times and host names stand in lineage.json alone, so that the same run gives the same report
+_VOLATILE = ("time", "host", "started", "finished", "created", "duration", "seconds", "elapsed", "date_run", "peak", "platform")
+
+
+@runtime_checkable
+class CheckLine(Protocol):
+    """One thing that was looked at in the samples."""
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        ...
+
+    @property
+    def passed(self) -> bool:
+        """False asks for attention."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What was found."""
+        ...
+
+
+@runtime_checkable
+class SampleCheck(Protocol):
+    """What `check_samples` hands on, as far as the report reads it."""
+
+    @property
+    def checks(self) -> Sequence[CheckLine]:
+        """The things that were looked at."""
+        ...
+
+
+def write_report(
+    path: Path | str, *, assessment: Assessment, product: MapProduct | None = None, samples: SampleTable | None = None,
+    card: ModelCard | None = None, check: SampleCheck | None = None, lineage: Mapping[str, Any] | None = None,
+    title: str = "", show_places: bool = True,
+) -> Path:  # fmt: skip
+    """Write the report as one self-contained HTML file of at most 2 MB.
+
+    Args:
+        path: Where to write.
+        assessment: The numbers.
+        product: The map; adds its picture, legend and uncertainty.
+        samples: Training or reference samples; adds counts, places and, with features, how each class looks.
+        card: The model's card.
+        check: What `check_samples` found.
+        lineage: Versions, inputs and checksums; times and host names in it are left out.
+        title: Heading; the assessment's own by default.
+        show_places: False keeps the coordinates of the samples out of the report. They are also left out where the card
+            gives no footprint, since such a model must not tell where it was trained.
+
+    Returns:
+        The path.
+
+    Raises:
+        SourceError: If the map cannot be read.
+        DiskFullError: If the disk fills.
+    """
+    colors = _colors(assessment, product, samples)
+    told = show_places and (card is None or card.footprint is not None)
+    context = {
+        "title": title or assessment.title or "Land-cover map", "a": assessment, "headline": sentences.summarise(assessment),
+        "figures": sentences.find_key_figures(assessment), "banners": sentences.find_banners(assessment),
+        "map": _map_view(product, assessment), "areas": _area_view(assessment.areas, colors),
+        "areas_text": sentences.describe_areas(assessment), "matrix": _matrix_view(assessment),
+        "classes": [(c, colors.get(c.name, _NO_COLOR)) for c in assessment.classes], "folds": _fold_view(assessment),
+        "samples": _sample_view(samples, colors, product, places=told), "places_told": told, "card": card,
+        "card_rows": _card_rows(card), "checks": [*assessment.checks, *(check.checks if check is not None else ())],
+        "lineage": _lineage_view(lineage or (card.lineage if card is not None else {})),
+    }  # fmt: skip
+    html = _environment().get_template("report.html.j2").render(context)
+    write_text(path, html)
+    return Path(path)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def load(name: str) -> str:
+        return (resources.files("landweave.assess") / "templates" / name).read_text(encoding="utf-8")
+
+    environment = Environment(loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True)  # fmt: skip
+    environment.filters.update(percent=sentences.percent, area=sentences.area_text, count=sentences.count_text,
+                               interval=_interval, text=_plain_text)  # fmt: skip
+    return environment
+
+
+def _interval(estimate: Estimate) -> str:
+    """Write the interval of a share, its standard error where there is no interval, or nothing."""
+    if estimate.lower is not None and estimate.upper is not None:
+        return f"{100 * estimate.lower:.0f}\u2013{100 * estimate.upper:.0f}"
+    return f"\u00b1\u202f{100 * estimate.se:.1f}" if estimate.se is not None else ""
+
+
+def _plain_text(value: Any) -> str:
+    """Write any JSON value for a reader."""
+    if value is None:
+        return "\u2013"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain_text(v) for v in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {_plain_text(v)}" for k, v in value.items()) or "none"
+    return str(value)
+
+
+def _colors(assessment: Assessment, product: MapProduct | None, samples: SampleTable | None) -> dict[str, str]:
+    """Class name -> colour: from the samples, then the map's legend, then the assessment, the last one winning."""
+    colors: dict[str, str] = {}
+    for legend in (samples.legend if samples is not None else None, product.legend if product is not None else None):
+        colors.update({c.name: c.color for c in legend or ()})
+    colors.update({c.name: c.color for c in assessment.areas if c.color is not None})
+    colors.update({c.name: c.color for c in assessment.classes if c.color is not None})
+    return colors
+
+
+# --- the sections ----------------------------------------------------------------------------------------------------------
+
+
+def _map_view(product: MapProduct | None, assessment: Assessment) -> dict[str, Any] | None:
+    if product is None or "map" not in product.files:
+        return None
+    total = sum(product.area_ha.get(code, 0.0) for code in product.legend.codes)
+    rows = [{"name": c.name, "color": c.color, "definition": c.definition, "ha": product.area_ha.get(c.code, 0.0),
+             "share": product.area_ha.get(c.code, 0.0) / total if total else 0.0} for c in product.legend]  # fmt: skip
+    return {
+        "picture": draw_map(product), "rows": rows, "unsure_ha": product.area_ha.get(product.legend.unsure, 0.0),
+        "nodata_ha": product.area_ha.get(product.legend.nodata, 0.0), "judged": assessment.overall_accuracy.value is not None,
+        "uncertainty": draw_uncertainty(product) if "uncertainty" in product.files else None, "ramp": ramp_css(),
+        "size": product.geobox.shape, "checksum": product.checksum,
+    }  # fmt: skip
+
+
+def _area_view(areas: Sequence[ClassArea], colors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows of the area chart, with positions as per cent of the widest bar or interval."""
+    reach = [v for c in areas for v in (c.upper_ha, c.area_ha, c.mapped_ha) if v is not None]
+    top = max(reach, default=0.0) * 1.02 or 1.0
+
+    def at(value: float | None) -> float | None:
+        return None if value is None else round(100 * value / top, 2)
+
+    rows = []
+    for c in areas:
+        estimated = c.area_ha is not None
+        rows.append({
+            "c": c, "color": c.color or colors.get(c.name, _NO_COLOR), "low": at(c.lower_ha), "high": at(c.upper_ha),
+            "bar": at(c.area_ha if estimated else c.mapped_ha), "mapped": at(c.mapped_ha) if estimated else None,
+        })  # fmt: skip
+    return rows
+
+
+def _matrix_view(assessment: Assessment) -> dict[str, Any] | None:
+    matrix = assessment.error_matrix
+    if matrix is None or not matrix.counts:
+        return None
+    counts = matrix.counts
+    return {
+        "picture": draw_matrix(matrix), "text": sentences.describe_matrix(assessment), "m": matrix,
+        "row_sums": [sum(row) for row in counts], "column_sums": [sum(column) for column in zip(*counts, strict=True)],
+        "total": sum(map(sum, counts)),
+    }  # fmt: skip
+
+
+def _fold_view(assessment: Assessment) -> dict[str, Any] | None:
+    """Columns of the cross-validation table: random, spatial, and spatial over the classes that can be learnt there."""
+    folds = assessment.cross_validation
+    if folds.random is None and folds.spatial is None:
+        return None
+    columns = [_fold_column("Random folds", "random", s) for s in [folds.random] if s is not None]
+    if folds.spatial is not None:
+        columns.append(_fold_column("Spatial folds", "spatial", folds.spatial))
+        if folds.spatial.classes_in_one_block and folds.spatial.overall_accuracy_learnable is not None:
+            columns.append(_learnable_column(folds.spatial))
+    both = folds.random is not None and folds.spatial is not None
+    names = [c.name for c in (folds.random or folds.spatial or _nothing()).classes]
+    by_class = [(name, _score(folds.random, name), _score(folds.spatial, name)) for name in names]
+    gap = folds.random.overall_accuracy - folds.spatial.overall_accuracy if folds.random and folds.spatial else None
+    return {"columns": columns, "baselines": assessment.baselines, "by_class": by_class, "both": both, "gap": gap}
+
+
+def _nothing() -> CrossValidationScores:
+    return CrossValidationScores(overall_accuracy=0.0, macro_f1=0.0, n_folds=0, n_repeats=0, n_samples=0, n_tested=0)
+
+
+def _score(scores: CrossValidationScores | None, name: str) -> Any:
+    return next((c for c in scores.classes if c.name == name), None) if scores is not None else None
+
+
+def _fold_column(title: str, kind: str, s: CrossValidationScores) -> dict[str, Any]:
+    return {"title": title, "kind": kind, "s": s, "accuracy": s.overall_accuracy, "accuracy_se": s.overall_accuracy_se,
+            "f1": s.macro_f1, "f1_se": s.macro_f1_se, "classes": len([c for c in s.classes if c.n]) or None}  # fmt: skip
+
+
+def _learnable_column(s: CrossValidationScores) -> dict[str, Any]:
+    left = len([c for c in s.classes if c.n and c.is_learnable]) or None
+    return {"title": "Spatial folds, classes that can be learnt", "kind": "learnable", "s": s,
+            "accuracy": s.overall_accuracy_learnable, "accuracy_se": s.overall_accuracy_learnable_se,
+            "f1": s.macro_f1_learnable, "f1_se": s.macro_f1_learnable_se, "classes": left}  # fmt: skip
+
+
+def _sample_view(
+    samples: SampleTable | None, colors: Mapping[str, str], product: MapProduct | None, *, places: bool
+) -> dict[str, Any] | None:
+    if samples is None:
+        return None
+    frame = samples.frame
+    purposes = sorted(set(frame["purpose"].dropna())) if "purpose" in frame else []
+    rows: list[dict[str, Any]] = []
+    for name in samples.legend.names:
+        own = frame[frame["class"] == name]
+        by_purpose = [int((own["purpose"] == p).sum()) for p in purposes] if len(purposes) > 1 else []
+        groups = int(own["group"].nunique()) if "group" in own else None
+        rows.append({"name": name, "color": colors.get(name, _NO_COLOR), "n": len(own), "groups": groups, "by": by_purpose})
+    bbox = _bbox(product) if product is not None else None
+    drawn = draw_series(samples, colors) if samples.inputs and len(samples) else []
+    return {
+        "rows": rows, "n": len(samples), "purposes": purposes if len(purposes) > 1 else [], "design": samples.design,
+        "rejected": _rejected(samples), "colors": colors,
+        "places": draw_places(samples, colors, bbox=bbox) if places and len(samples) else None,
+        "series": drawn[:_BANDS_SHOWN], "more_series": drawn[_BANDS_SHOWN:],
+        "names": [n for n in samples.legend.names if (frame["class"] == n).any()],
+        "sub_pixel": int(frame["sub_pixel"].sum()) if "sub_pixel" in frame else 0,
+    }  # fmt: skip
+
+
+def _rejected(samples: SampleTable) -> list[tuple[str, int, str]]:
+    """Reason, number of rows, and the classes concerned; the most frequent reason first."""
+    if samples.rejected is None or not len(samples.rejected):
+        return []
+    table = samples.rejected
+    found = []
+    for reason, n in Counter(table["reason"].astype(str)).most_common():
+        classes = Counter(table.loc[table["reason"].astype(str) == reason, "class"].astype(str))
+        found.append((reason, n, ", ".join(f"{name} {k}" for name, k in classes.most_common())))
+    return found
+
+
+def _bbox(product: MapProduct) -> tuple[float, float, float, float]:
+    box = product.geobox.geographic_extent.boundingbox
+    return float(box.left), float(box.bottom), float(box.right), float(box.top)
+
+
+def _card_rows(card: ModelCard | None) -> list[tuple[str, str]]:
+    if card is None:
+        return []
+    rows = [("Model", card.title or card.model), ("Family", card.model)]
+    for source in card.inputs:
+        steps = f", {source.n_steps} dates" if source.n_steps else ""
+        pixel = f", pixels of {source.metres[0]:.4g} x {source.metres[1]:.4g} m" if source.metres else ""
+        optional = "" if source.required else ", optional"
+        rows.append((f"Input {source.name}", f"{', '.join(source.bands)}{steps}{pixel}{optional}"))
+    rows += [("Training samples", _plain_text(card.n_samples)), ("Missing values", _missing_text(card))]
+    if card.dates is not None:
+        rows.append(("Training dates", f"{card.dates[0]} to {card.dates[1]}"))
+    if card.footprint is not None:
+        rows.append(("Training area (W, S, E, N)", ", ".join(f"{v:.2f}\u00b0" for v in card.footprint)))
+    if card.context_px:
+        rows.append(("Sees around a pixel", f"{card.context_px} px"))
+    return [*rows, *((f"Parameter {k}", _plain_text(v)) for k, v in card.params.items()), ("Licence", card.licence)]
+
+
+def _missing_text(card: ModelCard) -> str:
+    how = {"fill": "gaps in a series are filled linearly", "native": "gaps are passed on to the model",
+           "mask": "gaps are 0 with a mask beside them"}[card.missing]  # fmt: skip
+    return f"{how}; a pixel with fewer than {card.min_valid_steps} valid dates is nodata"
+
+
+def _lineage_view(lineage: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of (name, value); nested mappings become groups of their own, lists of records one line each."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for key, value in lineage.items():
+        if any(word in key.lower() for word in _VOLATILE):
+            continue
+        if isinstance(value, Mapping):
+            kept = [(str(k), _plain_text(v)) for k, v in value.items() if not any(w in str(k).lower() for w in _VOLATILE)]
+            groups.setdefault(key.replace("_", " "), []).extend(kept)
+        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            groups.setdefault(key.replace("_", " "), []).extend((str(i + 1), _plain_text(v)) for i, v in enumerate(value))
+        else:
+            groups.setdefault("run", []).append((key.replace("_", " "), _plain_text(value)))
+    return [(name, rows) for name, rows in groups.items() if rows]
