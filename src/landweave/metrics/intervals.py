@@ -20,6 +20,9 @@ __all__ = ["IntervalMethod", "bootstrap_scores", "effective_n", "make_interval",
 IntervalMethod = Literal["normal", "wilson", "logit"]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
+_EDGE = 1e-12
+"""Shares whose p (1 - p) is below this are 0 or 1 but for rounding."""
+
 _DRAW_CELLS = 2_000_000
 """Block numbers drawn at a time in a bootstrap: 16 MB."""
 
@@ -96,11 +99,11 @@ def make_interval(value: NDArray[Any], se: NDArray[Any], *, method: IntervalMeth
     normal = np.clip(p - z * s, 0, 1), np.clip(p + z * s, 0, 1)
     if method == "normal":
         return normal
-    inner = (p > 0) & (p < 1) & (s > 0)
+    inner = (p * (1 - p) > _EDGE) & (s > 0)
+    q, s = np.where(inner, p, 0.5), np.where(inner, s, 0.5)
     if method == "wilson":
-        other = wilson_interval(p, effective_n(p, s), level)
+        other = wilson_interval(q, effective_n(q, s), level)
     elif method == "logit":
-        q = np.where(inner, p, 0.5)
         middle, half = np.log(q / (1 - q)), z * s / (q * (1 - q))
         other = 1 / (1 + np.exp(np.minimum(half - middle, 700))), 1 / (1 + np.exp(np.minimum(-half - middle, 700)))
     else:
