@@ -5,18 +5,24 @@ Receives sample tables and blocks; hands on `PixelModel`, a `types.Predictor`.
 
 from __future__ import annotations
 
+from landweave.models.checks import check_inputs, check_legend
 from landweave.models.folder import load_model, save_model
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import ModelFamily, get_model, list_models, register_model
+from landweave.models.selection import ModelChoice, choose_model
 from landweave.models.training import train_model
 from landweave.models.validation import CrossValidation, cross_validate
 
 __all__ = [
     "CrossValidation",
+    "ModelChoice",
     "ModelFamily",
     "ModelOptions",
     "PixelModel",
+    "check_inputs",
+    "check_legend",
+    "choose_model",
     "cross_validate",
     "get_model",
     "list_models",
