@@ -1,6 +1,7 @@
 """Reference data to tables: import, extract, check, split, draw designs."""
 
 from landweave.samples.blocks import block_of, block_size_of, blocks_per_class, classes_in_one_block
+from landweave.samples.check import SampleCheck, SampleReport, check_samples
 from landweave.samples.design import Strata, draw_design
 from landweave.samples.extract import extract_samples
 from landweave.samples.options import DesignOptions, DrawOptions, SampleOptions, SplitOptions, StratumOptions
@@ -11,13 +12,16 @@ from landweave.samples.split import hold_out, split_random, split_spatial
 __all__ = [
     "DesignOptions",
     "DrawOptions",
+    "SampleCheck",
     "SampleOptions",
+    "SampleReport",
     "SplitOptions",
     "Strata",
     "StratumOptions",
     "block_of",
     "block_size_of",
     "blocks_per_class",
+    "check_samples",
     "classes_in_one_block",
     "draw_design",
     "extract_samples",
