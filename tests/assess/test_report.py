@@ -29,7 +29,7 @@ from landweave.assess.document import (
     Intervals,
     MatrixTable,
 )
-from landweave.assess.report import SampleCheck, write_report
+from landweave.assess.report import CheckedSamples, write_report
 from landweave.errors import SourceError
 from landweave.grid import GeoBox, make_geobox, pixel_area_m2
 from landweave.legend import LandClass, Legend
@@ -155,7 +155,11 @@ def full(tmp_path_factory: pytest.TempPathFactory, assessment: Assessment, sampl
         params={"n_estimators": 100, "note": EVIL},
     )
     check = SimpleNamespace(checks=[Check(name="duplicates", passed=False, message="7 samples stand twice.")])
-    lineage = {"host": "secret-host", "versions": {"numpy": "2.0"}, "inputs": [{"path": "a.tif", "sha256": "abc123"}]}
+    lineage = {
+        "host": "secret-host",
+        "versions": {"numpy": "2.0"},
+        "stages": [{"name": "cube", "inputs": [{"path": "/secret/a.tif", "sha256": "abc123"}]}],
+    }
     folder = tmp_path_factory.mktemp("report")
     path = write_report(
         folder / "report.html", assessment=assessment, product=product, samples=samples, card=card, check=check, lineage=lineage
@@ -207,8 +211,9 @@ def test_differences_between_folds_cannot_be_missed(full: str) -> None:
     assert "never learnt: fewer than two blocks" in full
 
 
-def test_times_and_hosts_stay_out(full: str) -> None:
-    assert "secret-host" not in full
+def test_hosts_and_folders_stay_out(full: str) -> None:
+    assert "secret" not in full
+    assert "a.tif, sha256 abc123" in full
 
 
 def test_pictures_are_inline(full: str) -> None:
@@ -259,4 +264,4 @@ def test_missing_map_is_named(tmp_path: Path, assessment: Assessment, product: M
 
 
 def test_check_protocol_is_what_the_report_reads() -> None:
-    assert isinstance(SimpleNamespace(checks=[]), SampleCheck)
+    assert isinstance(SimpleNamespace(checks=[]), CheckedSamples)

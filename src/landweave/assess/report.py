@@ -22,12 +22,13 @@ from landweave.types import MapProduct, ModelCard, SampleTable
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["CheckLine", "SampleCheck", "write_report"]
+__all__ = ["CheckLine", "CheckedSamples", "write_report"]
 
 _NO_COLOR = "#8a8f8d"
 _BANDS_SHOWN = 3
 # times and host names stand in lineage.json alone, so that the same run gives the same report
-_VOLATILE = ("time", "host", "started", "finished", "created", "duration", "seconds", "elapsed", "date_run", "peak", "platform")
+_VOLATILE = ("host", "started", "finished", "created", "seconds", "peak", "platform", "mtime", "workers", "command")
+_FILES_SHOWN = 40
 
 
 @runtime_checkable
@@ -51,7 +52,7 @@ class CheckLine(Protocol):
 
 
 @runtime_checkable
-class SampleCheck(Protocol):
+class CheckedSamples(Protocol):
     """What `check_samples` hands on, as far as the report reads it."""
 
     @property
@@ -62,7 +63,7 @@ class SampleCheck(Protocol):
 
 def write_report(
     path: Path | str, *, assessment: Assessment, product: MapProduct | None = None, samples: SampleTable | None = None,
-    card: ModelCard | None = None, check: SampleCheck | None = None, lineage: Mapping[str, Any] | None = None,
+    card: ModelCard | None = None, check: CheckedSamples | None = None, lineage: Mapping[str, Any] | None = None,
     title: str = "", show_places: bool = True,
 ) -> Path:  # fmt: skip
     """Write the report as one self-contained HTML file of at most 2 MB.
@@ -300,16 +301,37 @@ def _missing_text(card: ModelCard) -> str:
 
 
 def _lineage_view(lineage: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of (name, value); nested mappings become groups of their own, lists of records one line each."""
+    """Groups of (name, value): one per stage, one per other mapping, one for what stands alone."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for key, value in lineage.items():
-        if any(word in key.lower() for word in _VOLATILE):
-            continue
-        if isinstance(value, Mapping):
-            kept = [(str(k), _plain_text(v)) for k, v in value.items() if not any(w in str(k).lower() for w in _VOLATILE)]
-            groups.setdefault(key.replace("_", " "), []).extend(kept)
-        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
-            groups.setdefault(key.replace("_", " "), []).extend((str(i + 1), _plain_text(v)) for i, v in enumerate(value))
+        if key == "stages" and isinstance(value, list | tuple):
+            groups.update({f"stage: {stage.get('name', i + 1)}": _flatten(stage) for i, stage in enumerate(value)})
+        elif isinstance(value, Mapping):
+            groups.setdefault(key.replace("_", " "), []).extend(_flatten(value))
         else:
-            groups.setdefault("run", []).append((key.replace("_", " "), _plain_text(value)))
+            groups.setdefault("run", []).extend(_flatten({key: value}))
     return [(name, rows) for name, rows in groups.items() if rows]
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Dotted keys and values of nested mappings; files as name, size and checksum; times, hosts and empty values left out."""
+    rows: list[tuple[str, str]] = []
+    for key, entry in value.items():
+        name = f"{prefix}{key}"
+        if any(word in str(key).lower() for word in _VOLATILE) or entry in (None, "", [], (), {}):
+            continue
+        if isinstance(entry, Mapping):
+            rows += _flatten(entry, f"{name}.")
+        elif isinstance(entry, list | tuple) and all(isinstance(e, Mapping) and "path" in e for e in entry):
+            rows += [(name if i == 0 else "", _file_text(e)) for i, e in enumerate(entry[:_FILES_SHOWN])]
+            if len(entry) > _FILES_SHOWN:
+                rows.append(("", f"and {len(entry) - _FILES_SHOWN} more in lineage.json"))
+        else:
+            rows.append((name, _plain_text(entry)))
+    return rows
+
+
+def _file_text(record: Mapping[str, Any]) -> str:
+    size = f", {record['size']} bytes" if record.get("size") is not None else ""
+    checksum = f", sha256 {record['sha256']}" if record.get("sha256") else ""
+    return f"{Path(str(record['path'])).name}{size}{checksum}"
