@@ -21,7 +21,7 @@ from landweave.errors import GridError
 from landweave.grid import GeoBox, crs_of, make_geobox, resolve_crs
 from landweave.io.rasters import RasterInfo, read_info
 
-__all__ = ["describe_bounds", "project_bounds", "resolve_geobox"]
+__all__ = ["check_overlap", "describe_bounds", "project_bounds", "resolve_coarse", "resolve_geobox"]
 
 log = logging.getLogger(__name__)
 _SAME = 1e-6
@@ -122,15 +122,20 @@ def _overlap(a: Bounds, b: Bounds) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _check_overlap(geobox: GeoBox, infos: Sequence[RasterInfo], what: str) -> None:
+def check_overlap(geobox: GeoBox, infos: Sequence[RasterInfo], what: str, files_of: str = "the files") -> None:
+    """Check that a grid and files share some area.
+
+    Raises:
+        GridError: If not; shows both in degrees.
+    """
     crs = crs_of(geobox)
     box = geobox.extent.boundingbox
     grid = (box.left, box.bottom, box.right, box.top)
     files = _combine([_file_bounds(i, crs) for i in infos], crs, "union")
     if not _overlap(grid, files):
         raise GridError(
-            f"{what} does not overlap the files: it lies at {describe_bounds(grid, crs)}, they at "
-            f"{describe_bounds(files, crs)}; give left, bottom, right, top in units of the cube's crs (swapped axis order?)"
+            f"{what} and {files_of} do not overlap: {what} at {describe_bounds(grid, crs)}, {files_of} at "
+            f"{describe_bounds(files, crs)}; check crs and bounds (left, bottom, right, top; swapped axis order?)"
         )
 
 
@@ -162,7 +167,7 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
         like = read_info(options.like).geobox
         crs_of(like)
         if not (options.bounds or options.bbox):
-            _check_overlap(like, infos, f"the grid of {options.like}")
+            check_overlap(like, infos, f"the grid of {options.like}")
             return like
     crs = crs_of(like) if options.like else resolve_crs(options.crs) if options.crs else _common_crs(infos)
     size = _pixel_size(like) if options.like else _size_option(options) or _finest(infos, crs)
@@ -170,7 +175,7 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
     if options.bounds or options.bbox:
         given = options.bounds or project_bounds(options.bbox or (0, 0, 0, 0), CRS("EPSG:4326"), crs)
         geobox = _snap(given, crs, size, anchor)
-        _check_overlap(geobox, infos, "bounds" if options.bounds else "bbox")
+        check_overlap(geobox, infos, "bounds" if options.bounds else "bbox")
         return geobox
     return _snap(_combine([_file_bounds(i, crs) for i in infos], crs, options.extent), crs, size, anchor)
 

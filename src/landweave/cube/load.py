@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landweave.cube.backend import make_cube
-from landweave.cube.extent import resolve_coarse, resolve_geobox
+from landweave.cube.extent import check_overlap, resolve_coarse, resolve_geobox
 from landweave.cube.options import CubeOptions
 from landweave.cube.plan import CubePlan
 from landweave.cube.planning import plan_cube, select_dates
@@ -129,6 +129,7 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     plans, notes = [], []
     for name, own in chosen.items():
         grid = _source_grid(name, geobox, options)
+        check_overlap(grid, _band_files(own, headers[name]), "the cube's grid", f"the files of source {name!r}")
         plan, bands, said = plan_cube(name, own, headers[name], grid, options)
         plan = _add_indices(plan, options)
         plans.append(plan)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from odc.geo.crs import CRS
 
-from landweave.cube.extent import describe_bounds, project_bounds
+from landweave.cube.extent import project_bounds
 from landweave.cube.options import CubeOptions, Resampling, default_resampling
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
 from landweave.errors import BandError, CubeError, GridError, SceneError
@@ -294,10 +294,3 @@ def _note_grids(scenes: Sequence[Scene], source: _Source) -> list[str]:
 
 def _short(crs: CRS) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
-
-
-def describe_files(headers: Headers) -> str:
-    """Say where files are, for messages."""
-    info = next(iter(headers.values()))
-    box = info.geobox.extent.boundingbox
-    return describe_bounds((box.left, box.bottom, box.right, box.top), crs_of(info.geobox))

@@ -31,7 +31,7 @@ def _starts(season: Season, years: range) -> Iterator[date]:
 
 def match_steps(
     times: NDArray[np.datetime64], season: Season, start: date
-) -> tuple[NDArray[np.int64], list[tuple[str, str, float]]]:
+) -> tuple[NDArray[np.int64], list[str]]:
     """Find the date nearest to the middle of each step of a season.
 
     Args:
@@ -40,20 +40,23 @@ def match_steps(
         start: First day of the season.
 
     Returns:
-        Position of the nearest date per step, and the steps whose nearest date is off by more than half the step's length
-        (or already belongs to another step): middle of the step, nearest date, days between.
+        Position of the nearest date per step, and a line for each step whose nearest date is off by more than half the
+        step's length, or is the nearest of an earlier step, too.
     """
     origin = np.datetime64(datetime.combine(start, datetime.min.time()), "ns")
     days = (times.astype("datetime64[ns]") - origin) / np.timedelta64(1, "D")
-    picks, off = [], []
+    picks: list[int] = []
+    off: list[str] = []
     for step in season.steps:
         middle = (step.from_day + step.to_day) / 2
         i = int(np.argmin(np.abs(days - middle)))
         distance = abs(float(days[i] - middle))
+        line = f"step of {start + timedelta(days=middle)}: nearest date {times[i].astype('datetime64[D]')}"
+        if distance > (step.to_day - step.from_day) / 2:
+            off.append(f"{line} is {distance:.1f} days off")
+        elif i in picks:
+            off.append(f"{line} is that of an earlier step, too")
         picks.append(i)
-        if distance > (step.to_day - step.from_day) / 2 or i in picks[:-1]:
-            at = start + timedelta(days=middle)
-            off.append((str(at), str(times[i].astype("datetime64[D]")), distance))
     return np.array(picks, dtype=np.int64), off
 
 
@@ -73,11 +76,10 @@ def select_season(cubes: CubeSet, season: Season, start: date) -> CubeSet:
         times = cube["time"].values
         picks, off = match_steps(times, season, start)
         if off:
-            shown = "; ".join(f"step of {a}: nearest date {b} is {d:.1f} days off" for a, b, d in off[:5])
-            more = f" and {len(off) - 5} more" if len(off) > 5 else ""
+            shown = "; ".join(off[:5]) + (f"; and {len(off) - 5} more" if len(off) > 5 else "")
             can = ", ".join(str(d) for d in season_windows(cubes, season)) or "none"
-            raise CubeError(f"cube {name!r} cannot serve the season of {start}: {shown}{more}; seasons it can serve start on: "
-                            f"{can}")  # fmt: skip
+            raise CubeError(f"cube {name!r} cannot serve the season of {start}: {shown}. It can serve those that start on: {can}; "
+                            "where single dates lack, period_days makes the cube regular, with gaps")  # fmt: skip
         chosen[name] = cube.isel(time=picks)
     return replace(cubes, cubes=chosen)
 

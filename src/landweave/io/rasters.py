@@ -15,6 +15,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window as RioWindow
@@ -88,8 +89,19 @@ def _handle(path: str) -> Any:
     return cache[path]
 
 
+def _own_crs(src: Any) -> CRS:
+    """Give a handle's crs, parsed once per thread: parsing costs as much as reading a small window."""
+    known: dict[str, CRS] | None = getattr(_handles, "crs", None)
+    if known is None:
+        known = _handles.crs = {}
+    if src.name not in known:
+        known[src.name] = resolve_crs(src.crs)
+    return known[src.name]
+
+
 def close_rasters() -> None:
     """Close the handles that the calling thread keeps open (a file that changed is read anew afterwards)."""
+    getattr(_handles, "crs", {}).clear()
     cache = getattr(_handles, "cache", None)
     while cache:
         cache.popitem()[1].close()
@@ -164,10 +176,10 @@ def read_window(
         raise SourceError(f"cannot read {path} (truncated or corrupt?): {err}") from err
 
 
-def _crs_given(src: Any, src_crs: Any) -> Any:
+def _crs_given(src: Any, src_crs: Any) -> CRS:
     if src_crs is None and not src.crs:
         raise GridError(f"{src.name} has no crs; state it in the recipe (crs: EPSG:...)")
-    return resolve_crs(src_crs if src_crs is not None else src.crs)
+    return _own_crs(src) if src_crs is None else resolve_crs(src_crs)
 
 
 def _shared_window(src: Any, geobox: GeoBox, window: Window, src_crs: Any) -> Window | None:
