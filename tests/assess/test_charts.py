@@ -52,6 +52,14 @@ def test_static_bands_share_one_chart() -> None:
     assert "nir" in str(chart.charts[0])
 
 
+def test_kinds_of_band_do_not_share_an_axis() -> None:
+    source = ModelInput(bands=("red", "elevation"), kinds=("reflectance", "elevation"))
+    red, elevation = draw_series(make_samples(source, np.array([[0.1, 500], [0.2, 600], [0.3, 900]])), {"c": "#ff0000"})
+    assert (red.title, elevation.title) == ("red", "elevation")
+    assert "800" in {t.text for t in ET.fromstring(str(elevation.charts[1])).iter("text")}
+    assert sum(1 for c in ET.fromstring(str(elevation.charts[1])).iter("circle")) == 2
+
+
 def test_input_without_values_says_so() -> None:
     source = ModelInput(bands=("ndvi",), kinds=("index",), n_steps=3)
     (chart,) = draw_series(make_samples(source, np.full((3, 3), np.nan)), {})

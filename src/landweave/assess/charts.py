@@ -25,7 +25,7 @@ __all__ = ["ClassSeries", "SeriesChart", "draw_matrix", "draw_places", "draw_ser
 _CELL, _ROW = 66, 50
 _CHAR = 7.6  # mean width of a 14 px character of a sans-serif face
 _LABEL_MAX = 24
-_PLOT = (280, 150, 34, 8, 10, 22)  # width, height, margins left, right, top, bottom of a small chart
+_PLOT = (280, 158, 34, 8, 10, 30)  # width, height, margins left, right, top, bottom of a small chart
 _PLACES_MAX = 6000
 _Axis = Callable[[float], float]
 
@@ -162,20 +162,16 @@ def draw_series(samples: SampleTable, colors: Mapping[str, str]) -> list[SeriesC
             labels = _step_labels(source)
             charts += [_chart(band, classes, labels, colors) for band, classes in summary.items()]
         else:
-            title = f"{source.name}: {len(source.bands)} bands"
-            charts.append(_chart(title, _over_bands(summary), _band_labels(source), colors))
+            for kind in dict.fromkeys(source.kinds):  # kinds differ in unit, so that each has its own axis
+                bands = [b for b, k in zip(source.bands, source.kinds, strict=True) if k == kind]
+                title = bands[0] if len(bands) == 1 else f"{source.name}: {kind}"
+                charts.append(_chart(title, _over_bands([summary[b] for b in bands]), list(enumerate(bands)), colors))
     return charts
 
 
-def _over_bands(summary: Mapping[str, list[ClassSeries]]) -> list[ClassSeries]:
-    bands = list(summary.values())
+def _over_bands(bands: Sequence[list[ClassSeries]]) -> list[ClassSeries]:
     return [ClassSeries(c.name, c.n, *(np.concatenate([getattr(b[i], k) for b in bands]) for k in ("mean", "p10", "p90")))
             for i, c in enumerate(bands[0])]  # fmt: skip
-
-
-def _band_labels(source: ModelInput) -> list[tuple[int, str]]:
-    every = max(1, math.ceil(len(source.bands) / 7))
-    return [(i, b) for i, b in enumerate(source.bands) if i % every == 0]
 
 
 def _step_labels(source: ModelInput) -> list[tuple[int, str]]:
@@ -209,10 +205,11 @@ def _panel(
     one: ClassSeries, all_of: list[ClassSeries], limits: tuple[float, float], labels: list[tuple[int, str]], color: str
 ) -> Markup:
     width, height, left, right, top, bottom = _PLOT
-    steps = max(len(one.mean) - 1, 1)
+    steps = len(one.mean) - 1
+    crowded = sum(len(label) for _, label in labels) * 6 > width - left  # then every other label moves down a line
 
     def x(step: float) -> float:
-        return left + (width - left - right) * step / steps
+        return left + (width - left - right) * (step / steps if steps else 0.5)
 
     def y(value: float) -> float:
         return top + (height - top - bottom) * (limits[1] - value) / (limits[1] - limits[0])
@@ -220,14 +217,32 @@ def _panel(
     parts = [f'<line class="lw-grid" x1="{left}" x2="{width - right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
              f'<text class="lw-small" x="{left - 5}" y="{y(t) + 3:.1f}" text-anchor="end">{t:g}</text>'
              for t in nice_ticks(*limits)]  # fmt: skip
-    for step, label in labels:
-        anchor = "start" if step == 0 else "end" if step == steps else "middle"
-        parts.append(f'<text class="lw-small" x="{x(step):.1f}" y="{height - 6}" text-anchor="{anchor}">{escape(label)}</text>')
+    for k, (step, label) in enumerate(labels):
+        anchor = "middle" if not steps else "start" if step == 0 else "end" if step == steps else "middle"
+        base = height - 14 + (11 if crowded and k % 2 else 0)
+        parts.append(f'<text class="lw-small" x="{x(step):.1f}" y="{base}" text-anchor="{anchor}">{escape(label)}</text>')
+    if not steps:
+        return _svg(width, height, [*parts, *_single(one, all_of, x(0), y, color)], _series_label(one), css="lw-series")
     parts += [f'<path class="lw-other" d="{_line(c.mean, x, y)}"/>' for c in all_of if c is not one]
     parts += [f'<path d="{d}" fill="{escape(color)}" fill-opacity="0.28"/>' for d in _bands(one, x, y)]
     parts.append(f'<path d="{_line(one.mean, x, y)}" fill="none" stroke="{escape(color)}" stroke-width="2.4" '
                  'stroke-linejoin="round" stroke-linecap="round"/>')  # fmt: skip
-    return _svg(width, height, parts, f"{one.name}: mean and 10th to 90th percentile of {one.n} samples", css="lw-series")
+    return _svg(width, height, parts, _series_label(one), css="lw-series")
+
+
+def _series_label(one: ClassSeries) -> str:
+    return f"{one.name}: mean and 10th to 90th percentile of {one.n} samples"
+
+
+def _single(one: ClassSeries, all_of: list[ClassSeries], x: float, y: _Axis, color: str) -> list[str]:
+    """A single value: a bar from the 10th to the 90th percentile, a dot at the mean, grey dots for the other classes."""
+    parts = [f'<circle class="lw-other" cx="{x + 26:.1f}" cy="{y(float(c.mean[0])):.1f}" r="3"/>'
+             for c in all_of if c is not one and np.isfinite(c.mean[0])]  # fmt: skip
+    if np.isfinite(one.mean[0]):
+        low, mean, high = (y(float(v[0])) for v in (one.p10, one.mean, one.p90))
+        parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{escape(color)}" stroke-width="9" opacity="0.35"/>'
+                     f'<circle cx="{x:.1f}" cy="{mean:.1f}" r="5" fill="{escape(color)}"/>')  # fmt: skip
+    return parts
 
 
 def _line(values: NDArray[np.float64], x: _Axis, y: _Axis) -> str:
