@@ -7,6 +7,7 @@ outside of the picture. Hands on `Domain`, and draws lines onto the fine grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Domain:
     pad_px: int
 
     @classmethod
-    def around(cls, shape: tuple[int, int], resolution_m: float, *, cells: int = 400) -> Domain:
+    def around(cls, shape: tuple[int, int], resolution_m: float, *, cells: int = 560) -> Domain:
         """Choose a margin of a quarter of the grid and cells so that the longer side has about `cells` of them."""
         longest = max(shape)
         cell = max(2, round(1.5 * longest / cells))
@@ -60,14 +61,14 @@ class Domain:
         result: NDArray[np.float64] = (coarse + 0.5) * self.cell_px - self.pad_px - 0.5
         return result
 
-    def refine(self, coarse: NDArray[np.floating], *, smooth: bool = True) -> FloatArray:  # type: ignore[type-arg]
+    def refine(self, coarse: NDArray[np.floating[Any]], *, smooth: bool = True) -> FloatArray:
         """Interpolate a coarse field onto the fine grid: cubic B-spline where `smooth`, else linear."""
         weigh = _spline_weights if smooth else _linear_weights
         rows = weigh(self.to_coarse(np.arange(self.shape[0], dtype=np.float64)), coarse.shape[0])
         cols = weigh(self.to_coarse(np.arange(self.shape[1], dtype=np.float64)), coarse.shape[1])
         return np.asarray(rows @ coarse.astype(np.float32) @ cols.T, dtype=np.float32)
 
-    def coarsen(self, fine: NDArray[np.floating], fill: float) -> FloatArray:  # type: ignore[type-arg]
+    def coarsen(self, fine: NDArray[np.floating[Any]], fill: float) -> FloatArray:
         """Average a fine field into coarse cells; cells outside the fine grid are `fill`."""
         rows, cols = self.coarse_shape
         full = np.full((rows * self.cell_px, cols * self.cell_px), fill, dtype=np.float32)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from landweave.grid import GeoBox, Window, split_blocks
 from landweave.io.geotiff import TiffSpec, write_geotiff
 from landweave.sensors import get_sensor
-from landweave.simulate.covers import CODE_OF_COVER, INDEX
+from landweave.simulate.covers import INDEX
+from landweave.simulate.domain import FloatArray
 from landweave.simulate.landcover import Land, Setting
 from landweave.simulate.noise import fractal_field, make_key, make_rng
 from landweave.simulate.options import SimulateOptions
@@ -29,6 +30,9 @@ from landweave.types import Progress, ProgressEvent
 
 OPTICAL_BANDS = ("blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08", "swir16", "swir22")
 """Bands of an optical scene, by common name; the mask `scl` follows them."""
+
+SIMULATED_BY = "Landweave"
+"""Value of the tag `simulated` in every scene, so that nobody takes one for an observation."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,37 @@ class View:
 
 def make_view(geobox: GeoBox, setting: Setting, land: Land, options: SimulateOptions, year: int) -> View:
     """Gather what rendering a year needs."""
-    shape = (options.rows, options.cols)
-    vigour = 0.75 * fractal_field(shape, make_rng(options.seed, "vigour", year), beta=2.0, longest_px=30)
-    grain = make_rng(options.seed, "grain").standard_normal(shape, dtype=np.float32)
-    wetness = 0.8 * fractal_field(shape, make_rng(options.seed, "wetness"), beta=2.6, longest_px=60) - 0.4 * setting.noise["patch"]
+    classes = land.classes
+    road, track, stream = _line_covers(setting, land)
+    vigour, wetness = _variation(setting, classes == 9, options.seed, year)
     gy, gx = np.gradient(setting.height, options.resolution_m)
-    built = CODE_OF_COVER[land.cover] == 9
-    roofs = make_rng(options.seed, "roofs").standard_normal(shape, dtype=np.float32)
-    wetness = np.where(built, 0.8 * roofs + 0.3 * grain, wetness)
-    road = np.where(built & (land.cover == INDEX["road"]), 0, setting.road)
-    street = _streets(setting.plot) & built
-    road = np.where(street, np.maximum(road, 0.45), road)
-    woods = np.isin(CODE_OF_COVER[land.cover], (3, 4))
-    track = np.where(built | (CODE_OF_COVER[land.cover] == 1), 0, setting.track * np.where(woods, 0.35, 1))
     layers = Layers(
-        land.unit, land.hedge, road.astype(np.float32), track.astype(np.float32),
-        np.minimum(setting.waters.stream, 1.0), (vigour + 0.6 * grain).astype(np.float32), wetness.astype(np.float32),
-        gy.astype(np.float32), gx.astype(np.float32),
-    )  # fmt: skip
+        land.unit, land.hedge, road, track, stream, vigour, wetness, np.asarray(gy, np.float32), np.asarray(gx, np.float32)
+    )
     units = make_units(land.cover, land.unit, options.seed, year)
-    water = CODE_OF_COVER[land.cover] == 1
-    return View(geobox, layers, water, units, YearWeather.draw(options.seed, year), year, options)
+    return View(geobox, layers, classes == 1, units, YearWeather.draw(options.seed, year), year, options)
+
+
+def _line_covers(setting: Setting, land: Land) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fractions of asphalt, bare track and running water over what the units are."""
+    classes = land.classes
+    built, water, woods = classes == 9, classes == 1, np.isin(classes, (3, 4))
+    road = np.where(land.cover == INDEX["road"], 0, setting.road)
+    road = np.where(_streets(setting.plot) & built, np.maximum(road, 0.45), road)
+    # crowns close over forest tracks
+    track = np.where(built | water, 0, setting.track * np.where(woods, 0.35, 1))
+    stream = np.where(water, 0, setting.waters.stream)
+    return road.astype(np.float32), track.astype(np.float32), stream.astype(np.float32)
+
+
+def _variation(setting: Setting, built: NDArray[np.bool_], seed: int, year: int) -> tuple[FloatArray, FloatArray]:
+    """Fields of vigour and wetness (sd about 1); in towns the latter stands for the mixture of roofs."""
+    shape = setting.domain.shape
+    grain = make_rng(seed, "grain").standard_normal(shape, dtype=np.float32)
+    vigour = 0.75 * fractal_field(shape, make_rng(seed, "vigour", year), beta=2.0, longest_px=30) + 0.6 * grain
+    wetness = 0.8 * fractal_field(shape, make_rng(seed, "wetness"), beta=2.6, longest_px=60) - 0.4 * setting.noise["patch"]
+    roofs = make_rng(seed, "roofs").standard_normal(shape, dtype=np.float32)
+    return vigour.astype(np.float32), np.where(built, 0.8 * roofs + 0.3 * grain, wetness).astype(np.float32)
 
 
 def _streets(plot: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -157,7 +171,7 @@ def _write_optical(path: Path, view: View, day: date, cover_pct: float, gap: boo
     sky = optical_sky(view, day, cover_pct, gap)
     spec = TiffSpec(
         "uint16", (*OPTICAL_BANDS, "scl"), nodata=0, scales=(*(1e-4 for _ in OPTICAL_BANDS), 1.0),
-        tags={"TIFFTAG_DATETIME": f"{day:%Y:%m:%d} 10:40:00", "simulated": "Landweave"},
+        tags={"TIFFTAG_DATETIME": f"{day:%Y:%m:%d} 10:40:00", "simulated": SIMULATED_BY},
     )  # fmt: skip
     write_geotiff(path, view.geobox, spec, render_optical(view, day, sky, _blocks(view)))
 
@@ -194,7 +208,7 @@ def _day_of_year(day: date) -> float:
 
 def _write_radar(path: Path, view: View, day: date) -> None:
     spec = TiffSpec("float32", ("vv", "vh"), nodata=float("nan"), predictor=3, tags={
-        "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} 05:20:00", "simulated": "Landweave", "unit": "linear power",
+        "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} 05:20:00", "simulated": SIMULATED_BY, "unit": "linear power",
     })  # fmt: skip
     write_geotiff(path, view.geobox, spec, render_radar(view, day, _blocks(view)))
 
@@ -217,7 +231,7 @@ def render_radar(view: View, day: date, windows: Iterator[Window]) -> Iterator[t
 def write_dem(path: Path, geobox: GeoBox, height: NDArray[Any], seed: int) -> Path:
     """Write the elevation model in metres, with the error of a 30 m model smoothed to the grid."""
     shape = (int(geobox.shape[0]), int(geobox.shape[1]))
-    error = 0.8 * fractal_field(shape, make_rng(seed, "dem"), beta=2.2, longest_px=20, shortest_px=4)
+    error = 0.6 * fractal_field(shape, make_rng(seed, "dem"), beta=2.2, longest_px=20, shortest_px=4)
     data = (height - min(0.0, float(height.min())) + 240.0 + error).astype(np.float32)
-    window = Window(0, 0, *shape)
-    return write_geotiff(path, geobox, TiffSpec("float32", ("elevation",), nodata=-32768.0, predictor=3), [(window, data[None])])
+    spec = TiffSpec("float32", ("elevation",), nodata=-32768.0, predictor=3, tags={"simulated": SIMULATED_BY})
+    return write_geotiff(path, geobox, spec, [(Window(0, 0, *shape), data[None])])

@@ -83,7 +83,7 @@ def make_setting(shape: tuple[int, int], resolution_m: float, seed: int) -> Sett
     terrain = make_terrain(domain, seed)
     noise = _make_noise(shape, seed)
     rough = domain.refine(terrain.ruggedness)
-    height = domain.refine(terrain.height) + noise["fine"] * (0.25 + 5.0 * rough)
+    height = domain.refine(terrain.height) + noise["fine"] * (0.15 + 1.8 * rough)
     gy, gx = np.gradient(domain.refine(terrain.height), resolution_m)
     slope = np.hypot(gy, gx)
     waters = make_waters(domain, terrain, height, seed)
@@ -96,14 +96,14 @@ def make_setting(shape: tuple[int, int], resolution_m: float, seed: int) -> Sett
     field, track = _fields(domain, terrain, road, water, noise, seed)
     plot = _plots(domain, town, seed)
     return Setting(
-        domain, height, slope, domain.refine(terrain.above_stream), rough, waters, road, track, from_road, _distance(water > 0.5),
-        town, field, plot, noise,
+        domain, height, slope, domain.refine(terrain.above_stream), rough, waters, road, track, from_road,
+        _distance(water > 0.5), town, field, plot, noise,
     )  # fmt: skip
 
 
 def _make_noise(shape: tuple[int, int], seed: int) -> dict[str, FloatArray]:
     kinds = {
-        "fine": (2.6, 40.0, 0.0), "wide": (3.2, 260.0, 6.0), "patch": (2.8, 70.0, 4.0), "stand": (2.9, 45.0, 3.5),
+        "fine": (3.0, 40.0, 0.0), "wide": (3.2, 260.0, 6.0), "patch": (2.8, 70.0, 4.0), "stand": (2.9, 45.0, 3.5),
         "wet": (2.7, 60.0, 3.5),
     }  # fmt: skip
     return {
@@ -211,7 +211,7 @@ def _farm_covers(setting: Setting, seed: int) -> NDArray[np.uint8]:
     grassy = 7.0 * slope + 1.6 * rough + 0.9 * np.exp(-above / 1.5) + 0.28 * region + 0.38 * rng.standard_normal(n)
     crop = choose_crops(rng, n, region)
     use = np.where(grassy > 0.78, np.where(rng.random(n) < 0.55, INDEX["meadow"], INDEX["pasture"]), crop)
-    use = np.where((rng.random(n) < 0.02) & (grassy > 0.3), INDEX["shrub"], use).astype(np.uint8)
+    use = np.where((rng.random(n) < 0.04) & (grassy > 0.3), INDEX["shrub"], use).astype(np.uint8)
     return np.where(setting.field >= 0, use[np.maximum(setting.field, 0)], INDEX["meadow"]).astype(np.uint8)
 
 
@@ -236,7 +236,8 @@ def _plant_forests(setting: Setting, cover: NDArray[np.uint8], seed: int) -> NDA
     natural = smoothstep(setting.slope + 0.6 * setting.ruggedness, 0.05, 0.3)
     score = natural * here + (1 - natural) * by_field
     limit = max(float(np.quantile(score, 0.71)), 0.35)
-    along = np.exp(-((_distance(setting.waters.stream > 0.12) / 2.2) ** 2)) + 0.8 * np.exp(-((setting.from_water_px / 3.0) ** 2))
+    along = np.exp(-((_distance(setting.waters.stream > 0.12) / 2.2) ** 2))
+    along = along + 0.8 * np.exp(-((setting.from_water_px / 3.0) ** 2))
     gallery = along * (0.9 + 0.5 * noise["stand"]) > 0.75
     ecotone = (score > limit - 0.13 - 0.1 * noise["stand"]) & (noise["stand"] > 0.1) & (natural > 0.3)
     cover = np.where(ecotone, INDEX["shrub"], cover)
@@ -284,11 +285,11 @@ def _dig_quarries(setting: Setting, cover: NDArray[np.uint8], seed: int) -> NDAr
     km2 = cover.size * (setting.domain.resolution_m / 1000) ** 2
     score = -np.abs(setting.from_road_px * setting.domain.resolution_m - 250) / 300 + 3 * setting.slope - 3 * setting.town
     score = score + 0.6 * setting.noise["patch"] - 2.0 * (setting.from_water_px < 8)
-    for _ in range(max(1, round(km2 / 14))):
+    for _ in range(max(1, round(km2 / 25))):
         r, c = divmod(int(np.argmax(score)), cover.shape[1])
         radius = rng.uniform(70, 210) / setting.domain.resolution_m
         d = np.hypot((rows - r) * rng.uniform(0.8, 1.2), (cols - c) * rng.uniform(0.7, 1.3)) / radius
-        cover = np.where(d + 0.16 * setting.noise["stand"] < 1, INDEX["quarry"], cover)
+        cover = np.where(d + 0.22 * setting.noise["stand"] + 0.12 * setting.noise["patch"] < 1, INDEX["quarry"], cover)
         score = score - 4 * np.exp(-(np.hypot(rows - r, cols - c) * setting.domain.resolution_m / 1500) ** 2)
     per_plot = rng.random(int(setting.plot.max()) + 1)
     site = (setting.town > 0.24) & (setting.town < 0.42) & (per_plot[setting.plot] > 0.965)
@@ -300,7 +301,7 @@ def _make_units(setting: Setting, cover: NDArray[np.uint8]) -> NDArray[np.int32]
     by_field = np.isin(CODE_OF_COVER[cover], (5, 6, 7, 8))
     place = np.where(by_field & (setting.field >= 0), setting.field.astype(np.int64), setting.plot.astype(np.int64) + (1 << 30))
     place = np.where(CODE_OF_COVER[cover] == 1, 0, place)
-    return label_regions(place * 64 + cover)
+    return label_regions((place * 64 + cover).astype(np.int64))
 
 
 def _plant_hedges(setting: Setting, cover: NDArray[np.uint8], seed: int) -> FloatArray:

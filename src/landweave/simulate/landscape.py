@@ -5,6 +5,8 @@ Receives `SimulateOptions`; hands on a folder.
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,17 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
+from landweave.errors import GridError, OutputExistsError
 from landweave.grid import Window, make_geobox, resolve_crs
 from landweave.io.cog import CogSpec, legend_colormap, write_category_names, write_cog
 from landweave.io.files import sha256_file, write_json, write_text
+from landweave.io.rasters import read_info
 from landweave.io.vectors import write_gpkg
 from landweave.legend import LandClass, Legend
 from landweave.simulate.covers import LEGEND
-from landweave.simulate.imagery import make_view, render_scenes, write_dem
+from landweave.simulate.imagery import SIMULATED_BY, make_view, render_scenes, write_dem
 from landweave.simulate.landcover import Land, Setting, make_land, make_setting
 from landweave.simulate.options import Landscape, SimulateOptions
 from landweave.simulate.recipe import make_recipe
@@ -57,10 +62,12 @@ def simulate_landscape(
 
     Raises:
         GridError: If the crs is not one in metres.
+        OutputExistsError: If the folder holds scenes that were not simulated.
         DiskFullError: If the disk fills.
     """
     target = Path(folder)
     geobox = make_grid(options)
+    _clear(target)
     _say(progress, 0)
     setting = make_setting((options.rows, options.cols), options.resolution_m, options.seed)
     lands = {options.year: make_land(setting, options.seed)}
@@ -81,8 +88,19 @@ def simulate_landscape(
     files |= _write_documents(target, options)
     truth = lands[options.year].classes
     shares = {c.name: float((truth == c.code).mean()) for c in LEGEND}
-    _log.info("simulated %d x %d pixels and %d scenes in %s", options.rows, options.cols, sum(map(len, scenes.values())), target)
+    n_scenes = sum(len(paths) for paths in scenes.values())
+    _log.info("simulated %d x %d pixels and %d scenes in %s", options.rows, options.cols, n_scenes, target)
     return Landscape(target, geobox, LEGEND, scenes, files, shares, options)
+
+
+def _clear(folder: Path) -> None:
+    """Remove an older landscape's scenes and recipe, so that no scene of it joins the new ones."""
+    (folder / "recipe.yaml").unlink(missing_ok=True)
+    for path in sorted(folder.glob("s[12]*/*.tif")):
+        if read_info(path).tags.get("simulated") != SIMULATED_BY:
+            raise OutputExistsError(errno.EEXIST, f"{path} was not simulated and would join the simulated scenes; choose "
+                                                  "another folder, or move it away")  # fmt: skip
+        path.unlink()
 
 
 def _say(progress: Progress | None, done: int) -> None:
@@ -96,10 +114,6 @@ def make_grid(options: SimulateOptions) -> GeoBox:
     Raises:
         GridError: If the crs is not one in metres.
     """
-    from pyproj import Transformer
-
-    from landweave.errors import GridError
-
     crs = resolve_crs(options.crs)
     if crs.geographic or crs.units[0] not in ("metre", "meter", "m"):
         raise GridError(f"crs {options.crs} is in {crs.units[0]}; a landscape needs one in metres, such as EPSG:32633")
@@ -135,7 +149,7 @@ def _write_codes(path: Path, geobox: GeoBox, codes: NDArray[np.uint8], legend: L
 def _write_labels(folder: Path, geobox: GeoBox, setting: Setting, land: Land, options: SimulateOptions) -> dict[str, Path]:
     truth = land.classes
     training = draw_training(
-        truth, setting.from_road_px, geobox, count=options.n_training_polygons, noise_pct=options.label_noise_pct,
+        land.cover, setting.from_road_px, geobox, count=options.n_training_polygons, noise_pct=options.label_noise_pct,
         seed=options.seed,
     )  # fmt: skip
     files, strata = {}, None
@@ -159,8 +173,6 @@ def _write_documents(folder: Path, options: SimulateOptions) -> dict[str, Path]:
     write_json(files["legend"], LEGEND.to_dicts())
     design = None
     if options.design == "stratified":
-        import json
-
         design = json.loads((folder / "reference_design.json").read_text(encoding="utf-8"))
     text = yaml.safe_dump(make_recipe(options, design), sort_keys=False, allow_unicode=True, width=120)
     write_text(files["recipe"], "# Made by landweave simulate; paths are meant from this file's folder.\n" + text)

@@ -47,8 +47,9 @@ def make_key(seed: int, *names: str | int) -> int:
 @compiled
 def hash_place(key: int, a: int, b: int) -> int:
     """Hash a key and two integers to 64 bits (finaliser of SplitMix64, Steele et al. 2014, doi:10.1145/2714064.2660195)."""
-    x = np.uint64(key)
-    for word in (np.uint64(a), np.uint64(b)):
+    x = np.uint64(0)
+    # the key is mixed first: keys of neighbouring bands differ in few bits, as do neighbouring rows
+    for word in (np.uint64(key), np.uint64(a), np.uint64(b)):
         x = (x ^ word) + _GOLDEN
         x = (x ^ (x >> np.uint64(30))) * _MIX_1
         x = (x ^ (x >> np.uint64(27))) * _MIX_2

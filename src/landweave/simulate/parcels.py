@@ -65,7 +65,7 @@ def split_parcels(
         and along the first cuts.
     """
     return _split(
-        lattice.shape[0], lattice.shape[1], lattice.counts[1], lattice.seeds(), np.float32(lattice.spacing_px), lattice.key,
+        lattice.shape[0], lattice.shape[1], lattice.counts[1], lattice.seeds(), lattice.spacing_px, lattice.key,
         angle, target_px, elongation,
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def _descend(
             else:
                 v0 = cut
                 node += 1
-    return np.int64(np.uint64(hash_place(key, block, node)) >> np.uint64(2)), nearest
+    return np.int64(np.uint64(hash_place(key, block, node)) >> np.uint64(2)), nearest  # type: ignore[return-value]
 
 
 @compiled
@@ -144,7 +144,9 @@ def label_regions(code: NDArray[np.int64]) -> NDArray[np.int32]:
             if code[r, c] < 0:
                 continue
             i = r * cols + c
-            for j, same in ((i - cols, r > 0 and code[r - 1, c] == code[r, c]), (i - 1, c > 0 and code[r, c - 1] == code[r, c])):
+            above = r > 0 and code[r - 1, c] == code[r, c]
+            left = c > 0 and code[r, c - 1] == code[r, c]
+            for j, same in ((i - cols, above), (i - 1, left)):
                 if same:
                     a, b = i, j
                     while parent[a] != a:

@@ -78,8 +78,8 @@ def render_surface(layers: Layers, painted: Painted, lines: Lines, window: Windo
 def _spread(
     unit: NDArray[np.int32], hedge: NDArray[np.float32], road: NDArray[np.float32], track: NDArray[np.float32],
     stream: NDArray[np.float32], vigour: NDArray[np.float32], wetness: NDArray[np.float32], value: NDArray[np.float32],
-    by_vigour: NDArray[np.float32], by_wetness: NDArray[np.float32], lines: NDArray[np.float32], row: int, col: int, height: int,
-    width: int,
+    by_vigour: NDArray[np.float32], by_wetness: NDArray[np.float32], lines: NDArray[np.float32], row: int, col: int,
+    height: int, width: int,
 ) -> NDArray[np.float32]:  # fmt: skip
     rows, cols = unit.shape
     bands = value.shape[1]
@@ -116,7 +116,9 @@ def _blur(pure: NDArray[np.float32], kernels: NDArray[np.float32]) -> NDArray[np
         k0, k1, k2, k3, k4 = kernels[b, 0]
         for y in range(height - 4):
             for x in range(width - 4):
-                out[b, y, x] = k0 * row[y, x] + k1 * row[y + 1, x] + k2 * row[y + 2, x] + k3 * row[y + 3, x] + k4 * row[y + 4, x]
+                out[b, y, x] = (
+                    k0 * row[y, x] + k1 * row[y + 1, x] + k2 * row[y + 2, x] + k3 * row[y + 3, x] + k4 * row[y + 4, x]
+                )
     return out
 
 
@@ -175,8 +177,8 @@ def _sample(field: NDArray[np.float32], r: float, c: float) -> float:
 @compiled
 def _observe(
     surface: NDArray[np.float32], slope_y: NDArray[np.float32], slope_x: NDArray[np.float32], water: NDArray[np.bool_],
-    cloud: NDArray[np.float32], haze: NDArray[np.float32], spectra: NDArray[np.float32], geometry: NDArray[np.float64], row: int,
-    col: int, key: int, red: int, nir: int,
+    cloud: NDArray[np.float32], haze: NDArray[np.float32], spectra: NDArray[np.float32], geometry: NDArray[np.float64],
+    row: int, col: int, key: int, red: int, nir: int,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:  # fmt: skip
     bands, height, width = surface.shape
     out = np.zeros((bands, height, width), dtype=np.uint16)
@@ -208,7 +210,7 @@ def _observe(
 
 
 @compiled
-def _classify(opaque: float, dark: float, water: bool, ndvi: float, chance: float) -> int:
+def _classify(opaque: np.float32, dark: np.float32, water: bool, ndvi: float, chance: float) -> int:
     """Class of the scene classification layer; thin clouds and faint shadows pass unseen, as they do in practice."""
     if opaque > 0.45:
         return 9
@@ -239,7 +241,8 @@ def observe_radar(
 
 @compiled
 def _speckle(
-    level: NDArray[np.float32], slope_x: NDArray[np.float32], row: int, col: int, key: int, looks: float, near: float, step: float
+    level: NDArray[np.float32], slope_x: NDArray[np.float32], row: int, col: int, key: int, looks: float, near: float,
+    step: float,
 ) -> NDArray[np.float32]:  # fmt: skip
     bands, height, width = level.shape
     out = np.empty_like(level)

@@ -5,6 +5,8 @@ Receives a first year's `Land`; hands on the second year's, with a stated share 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,7 +58,8 @@ def _rotate_crops(setting: Setting, cover: NDArray[np.uint8], rng: np.random.Gen
     return np.where(is_crop, crop, cover).astype(np.uint8)
 
 
-Plan = tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.uint8]]  # type: ignore[type-arg]
+Plan = tuple[NDArray[np.floating[Any]], NDArray[np.bool_], NDArray[np.uint8]]
+"""Score of every pixel, whether it can change at all, and the cover it would get."""
 
 
 def _plan_building(setting: Setting, before: NDArray[np.uint8], rng: np.random.Generator) -> Plan:
@@ -95,13 +98,13 @@ def _plan_ploughing(setting: Setting, before: NDArray[np.uint8], rng: np.random.
 _PLANS = {"built": _plan_building, "felled": _plan_felling, "abandoned": _plan_abandoning, "ploughed": _plan_ploughing}
 
 
-def _by_field(setting: Setting, score: NDArray[np.floating]) -> NDArray[np.floating]:  # type: ignore[type-arg]
+def _by_field(setting: Setting, score: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return np.asarray(score[np.maximum(setting.field, 0)])
 
 
 def _take_best(
-    score: NDArray[np.floating], allowed: NDArray[np.bool_], count: int, key: int  # type: ignore[type-arg]
-) -> NDArray[np.bool_]:  # fmt: skip
+    score: NDArray[np.floating[Any]], allowed: NDArray[np.bool_], count: int, key: int
+) -> NDArray[np.bool_]:
     """Choose the `count` allowed pixels of the highest score; the last parcel is cut along a straight line."""
     cells = np.flatnonzero(allowed)
     chosen = np.zeros(allowed.shape, dtype=bool)

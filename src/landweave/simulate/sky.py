@@ -46,9 +46,10 @@ class Sky:
 
 
 def sun_position(day: date, latitude_deg: float, hour: float = 10.7) -> tuple[float, float]:
-    """Zenith and azimuth of the sun in radians at a local solar hour (declination: Cooper 1969, equation 2.1.1 in Duffie &
-    Beckman, Solar Engineering of Thermal Processes).
-    """  # fmt: skip
+    """Give zenith and azimuth of the sun in radians at a local solar hour.
+
+    The declination is Cooper's (1969, doi:10.1016/0038-092X(69)90047-4).
+    """
     n = day.timetuple().tm_yday
     declination = math.radians(23.45) * math.sin(2 * math.pi * (284 + n) / 365)
     latitude, angle = math.radians(latitude_deg), math.radians(15 * (hour - 12))

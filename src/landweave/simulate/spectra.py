@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +125,8 @@ def green_fraction(cover: Cover, units: Units, rows: NDArray[np.int64], day: flo
     return np.asarray(np.clip(green, 0.0, 0.99), dtype=np.float32)
 
 
-def _logistic(x: NDArray[np.floating]) -> NDArray[np.floating]:  # type: ignore[type-arg]
-    return 1.0 / (1.0 + np.exp(-np.clip(x, -40, 40)))
+def _logistic(x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -40, 40))))
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ def _mix(
         built = np.asarray(stone)[None, :] / paved * (1 + 0.14 * units.bright[rows, None])
         mixed = (1 - share) * mixed + share * built * (1 - cover.shade)
     water = cover.water * (1.0 if cover.water == 1.0 else 1 - 0.67 * np.exp(-(((day - 235) / 70.0) ** 2)))
-    open_water = endmember("lake" if cover.name != "river" else "river", centers)[None, :] * (1 + 0.1 * units.bright[rows, None])
+    basin = endmember("river" if cover.name == "river" else "lake", centers)[None, :]
+    open_water = basin * (1 + 0.1 * units.bright[rows, None])
     return np.asarray((1 - water) * mixed + water * open_water, dtype=np.float32)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from landweave.errors import SampleError
 from landweave.grid import GeoBox, crs_of, pixel_area_m2
-from landweave.simulate.covers import LEGEND
+from landweave.simulate.covers import CODE_OF_COVER, LEGEND
 from landweave.simulate.domain import FloatArray
 from landweave.simulate.noise import make_rng
 from landweave.types import Design, StratumInfo
@@ -29,12 +29,13 @@ _CONFUSED_WITH = {
 
 
 def draw_training(
-    truth: NDArray[np.uint8], from_road_px: FloatArray, geobox: GeoBox, *, count: int, noise_pct: float, seed: int
+    cover: NDArray[np.uint8], from_road_px: FloatArray, geobox: GeoBox, *, count: int, noise_pct: float, seed: int
 ) -> gpd.GeoDataFrame:
     """Draw training polygons where a surveyor would: inside of one class, most of them near roads, rare classes too.
 
     Args:
-        truth: Class codes (rows, columns).
+        cover: Index into `COVERS` (rows, columns); polygons are shared out among covers, so that lakes are not forgotten
+            over rivers.
         from_road_px: Distance from the nearest road in pixels.
         geobox: The grid.
         count: Number of polygons.
@@ -47,18 +48,19 @@ def draw_training(
     import geopandas as gpd
 
     rng = make_rng(seed, "training")
+    truth = CODE_OF_COVER[cover]
     depth = _depth(truth)
     metres = abs(geobox.affine.a)
     near = np.exp(-from_road_px * metres / 350.0) + 0.02
-    per_class = _share_out(truth, count)
+    wanted = _share_out(cover, count)
     shapes, codes = [], []
-    for code, n in per_class.items():
-        weight = np.where((truth == code) & (depth >= 1.0), near * np.minimum(depth, 4.0), 0).ravel()
+    for index, n in wanted.items():
+        weight = np.where((cover == index) & (depth >= 1.0), near * np.minimum(depth, 4.0), 0).ravel()
         places = _draw_apart(weight, truth.shape, n, rng)
         for r, c in places:
             radius = min(max(0.8, 0.85 * depth[r, c]), rng.uniform(1.5, 6.5))
             shapes.append(_draw_polygon(r, c, radius, geobox, rng))
-            codes.append(code)
+            codes.append(int(CODE_OF_COVER[index]))
     labels = add_label_noise(np.array(codes), noise_pct, rng)
     names = [LEGEND.names[LEGEND.codes.index(code)] for code in labels]
     labeller = rng.choice(["north team", "south team", "volunteer"], len(shapes), p=[0.4, 0.4, 0.2])
@@ -78,11 +80,16 @@ def _depth(truth: NDArray[np.uint8]) -> FloatArray:
     return np.asarray(scipy.ndimage.distance_transform_edt(~edge), dtype=np.float32)
 
 
-def _share_out(truth: NDArray[np.uint8], count: int) -> dict[int, int]:
-    """Polygons per class, by the root of its area: a surveyor looks for rare classes, but finds fewer of them."""
-    codes, pixels = np.unique(truth, return_counts=True)
-    share = np.sqrt(pixels) / np.sqrt(pixels).sum()
-    return {int(code): max(2, round(count * s)) for code, s in zip(codes, share, strict=True)}
+def _share_out(cover: NDArray[np.uint8], count: int) -> dict[int, int]:
+    """Polygons per cover, by the root of its area: a surveyor looks for rare ones, but finds fewer of them.
+
+    Remainders go to the largest, so that the sum is `count`.
+    """
+    found, pixels = np.unique(cover, return_counts=True)
+    share = count * np.sqrt(pixels) / np.sqrt(pixels).sum()
+    whole = np.floor(share).astype(int)
+    whole[np.argsort(whole - share, kind="stable")[: count - int(whole.sum())]] += 1
+    return {int(index): int(n) for index, n in zip(found, whole, strict=True)}
 
 
 def _draw_apart(
@@ -179,7 +186,8 @@ def draw_reference(
     cells, stratum, chance = cells[order], stratum[order], chance[order]
     rows, cols = np.divmod(cells, truth.shape[1])
     labels = add_label_noise(truth[rows, cols].astype(np.int64), noise_pct, rng)
-    x, y = geobox.affine @ (cols + 0.5, rows + 0.5)
+    a = geobox.affine
+    x, y = a.a * (cols + 0.5) + a.c, a.e * (rows + 0.5) + a.f
     columns = {
         "sample_id": np.arange(1, len(cells) + 1), "class": [LEGEND.names[LEGEND.codes.index(code)] for code in labels],
         "code": labels, "stratum": stratum, "inclusion_probability": chance,

@@ -61,7 +61,7 @@ def make_terrain(domain: Domain, seed: int) -> Terrain:
     # the river falls 1 m per km; the hills start as gentle swells that erosion then cuts
     bed = -1e-3 * along
     height = bed + 0.004 * distance_m + 12.0 * rough * (0.1 + rugged)
-    fixed = distance_m < 0.75 * domain.cell_m
+    fixed = np.asarray(distance_m < 0.75 * domain.cell_m)
     uplift = (0.15 + 6.0 * rugged).astype(np.float64)
     small = _shrink(height, half)
     small = erode(small, _shrink(uplift, half), _pool(fixed, half), 2 * domain.cell_m, _ITERATIONS[0])
@@ -197,7 +197,7 @@ def route_flow(
             heapq.heappush(heap, (filled[i], np.int64(i)))
     at = 0
     while len(heap) > 0:
-        _, i = heapq.heappop(heap)
+        i = int(heapq.heappop(heap)[1])
         order[at] = i
         at += 1
         row, col = i // cols, i % cols
@@ -263,8 +263,7 @@ def _shrink(field: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.fl
 
 def _pool(field: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     padded = np.pad(field, [(0, 2 * n - m) for n, m in zip(shape, field.shape, strict=True)])
-    result: NDArray[np.bool_] = padded.reshape(shape[0], 2, shape[1], 2).any(axis=(1, 3))
-    return result
+    return np.asarray(padded.reshape(shape[0], 2, shape[1], 2).any(axis=(1, 3)))
 
 
 def _grow(field: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:

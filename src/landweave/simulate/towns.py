@@ -116,7 +116,7 @@ def _road_cost(
     bent = fractal_field(domain.coarse_shape, rng, beta=2.4, longest_px=22)
     cost = np.exp(0.45 * bent) + (slope / 0.05) ** 2 + 60.0 * lake
     cost += 1.5 * (terrain.above_stream < 1.0) + 14.0 * (terrain.from_river_m < 0.6 * domain.cell_m + 20)
-    return scipy.ndimage.gaussian_filter(cost.astype(np.float64), 0.7)  # type: ignore[no-any-return]
+    return np.asarray(scipy.ndimage.gaussian_filter(cost.astype(np.float64), 0.7))
 
 
 def _connect(cost: NDArray[np.float64], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -128,7 +128,7 @@ def _connect(cost: NDArray[np.float64], start: NDArray[np.int64], end: NDArray[n
     s, e = start - low, end - low
     path = least_cost_path(np.ascontiguousarray(window), int(s[0]), int(s[1]), int(e[0]), int(e[1])) + low
     cost[path[:, 0], path[:, 1]] = np.minimum(cost[path[:, 0], path[:, 1]], 0.3)
-    return path.astype(float)
+    return np.asarray(path, dtype=np.float64)
 
 
 @compiled

@@ -111,12 +111,13 @@ def _stream_lines(domain: Domain, terrain: Terrain) -> NDArray[np.float64]:
 def _reservoirs(domain: Domain, terrain: Terrain, height: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Flood valleys behind dams; the shore follows the terrain."""
     span_km2 = np.prod(domain.shape) * (domain.resolution_m / 1000) ** 2
-    count = max(1, round(span_km2 / 35))
+    count = max(1, round(span_km2 / 90))
     area_km2 = terrain.drained * (domain.cell_m / 1000) ** 2
     fits = (area_km2 > 1.0) & (area_km2 < 30) & (terrain.from_river_m > 600)
     rows, cols = np.indices(domain.coarse_shape)
     r, c = domain.to_fine(rows.astype(float)), domain.to_fine(cols.astype(float))
-    fits &= (r > 0.05 * domain.shape[0]) & (r < 0.95 * domain.shape[0]) & (c > 0.05 * domain.shape[1]) & (c < 0.95 * domain.shape[1])
+    for at, n in ((r, domain.shape[0]), (c, domain.shape[1])):
+        fits &= (at > 0.05 * n) & (at < 0.95 * n)
     cells = np.flatnonzero(fits)
     lake = np.zeros(domain.shape, dtype=np.float32)
     if not len(cells):
@@ -126,8 +127,8 @@ def _reservoirs(domain: Domain, terrain: Terrain, height: FloatArray, rng: np.ra
         level = float(terrain.height.ravel()[dam]) + rng.uniform(5, 12)
         up = _upstream(terrain.receiver, terrain.order, int(dam)).reshape(domain.coarse_shape)
         size_km2 = float((up & (terrain.height < level)).sum()) * (domain.cell_m / 1000) ** 2
-        if 0.05 < size_km2 < 0.012 * span_km2 + 0.1:
-            basin = domain.refine(up.astype(np.float32), smooth=False) > 0.5
+        if 0.05 < size_km2 < min(0.012 * span_km2 + 0.1, 1.8):
+            basin = domain.refine(up.astype(np.float32)) > 0.5
             lake = np.maximum(lake, basin * np.clip((level - height) / 0.8, 0, 1))
             found += 1
             if found == count:
