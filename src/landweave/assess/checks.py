@@ -61,7 +61,7 @@ def _check_complete(evidence: Evidence, left_out: Sequence[LeftOut]) -> list[Che
     n, said = sum(entry.n for entry in left_out), "; ".join(f"{entry.n} {entry.reason}" for entry in left_out)
     designed = evidence.design.kind != "none"
     if n:
-        missing = " Estimates take rows that were rejected as missing at random." if designed else ""
+        missing = " Estimates take those without a label or rejected as missing at random." if designed else ""
         return [Check(name="complete", passed=False, message=f"Rows that could not be used: {said}.{missing}")]
     drawn, given = sum(s.n_drawn for s in evidence.design.strata), len(evidence.map_index)
     if designed and drawn and drawn != given:

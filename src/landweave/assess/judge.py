@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -152,9 +152,20 @@ def _by_purpose(reference: SampleTable, training: SampleTable | None) -> tuple[S
     return reference, training
 
 
+def _labelled(case: _Case) -> tuple[_Case, int]:
+    """Set the rows aside that nobody has labelled yet, and count them."""
+    labelled = _strings(case.samples, "class") != ""
+    if not labelled.any():
+        raise AssessmentError(f"the reference has {len(case.samples)} rows and none with a class; label the places of the "
+                              "design first, and give at least one labelled place on the map")  # fmt: skip
+    if labelled.all():
+        return case, 0
+    predicted = None if case.predicted is None else case.predicted[labelled]
+    return replace(case, samples=case.samples.select(labelled), predicted=predicted), int((~labelled).sum())
+
+
 def _assess(case: _Case) -> Assessment:
-    if len(case.samples) == 0:
-        raise AssessmentError("the reference has no rows (0 samples); give at least one labelled place on the map")
+    case, n_unlabelled = _labelled(case)
     geobox = case.product.geobox if case.product is not None else None
     allow = case.options.allow_training_rows
     dependent = np.zeros(len(case.samples), dtype=bool)
@@ -165,7 +176,8 @@ def _assess(case: _Case) -> Assessment:
     evidence, reasons = _gather(case)
     estimation = estimate_from(evidence, case.options)
     assessment = _write_up(case, evidence, estimation)
-    assessment.left_out = _left_out(reasons, case.samples)
+    assessment.n_samples += n_unlabelled
+    assessment.left_out = _left_out(reasons, case.samples, n_unlabelled)
     n_dependent = None if case.training is None else int(dependent.sum())
     assessment.checks = [
         check_independence(n_dependent, len(case.samples), case.options.buffer_m),
@@ -261,8 +273,10 @@ def _add_totals(assessment: Assessment, product: MapProduct, mapped_ha: NDArray[
     assessment.unsure_ha = float(product.area_ha.get(product.legend.unsure, 0.0))
 
 
-def _left_out(reasons: NDArray[np.str_], samples: SampleTable) -> list[LeftOut]:
+def _left_out(reasons: NDArray[np.str_], samples: SampleTable, n_unlabelled: int) -> list[LeftOut]:
     found = Counter(r for r in reasons.tolist() if r)
+    if n_unlabelled:
+        found["without a label"] = n_unlabelled
     if samples.rejected is not None and len(samples.rejected):
         found.update(f"rejected on import: {r}" for r in samples.rejected["reason"].astype(str))
     return [LeftOut(n=n, reason=reason) for reason, n in sorted(found.items())]
