@@ -10,6 +10,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from affine import Affine
 from odc.geo.crs import CRS
@@ -147,6 +148,15 @@ def _size_option(options: CubeOptions) -> tuple[float, float] | None:
     return (float(given), float(given)) if isinstance(given, int | float) else given
 
 
+def _read_like(path: Path) -> GeoBox:
+    geobox = read_info(path).geobox
+    a = geobox.affine
+    if geobox.crs is None or a.b or a.d or a.e > 0:
+        what = "has no crs" if geobox.crs is None else f"is rotated or south-up (transform {tuple(a)[:6]})"
+        raise GridError(f"like: {path} {what}; give a north-up raster with a crs, or crs, resolution and bounds")
+    return geobox
+
+
 def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
     """Find the grid of a cube.
 
@@ -164,8 +174,7 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
         GridError: If bounds and files do not overlap (both are shown in degrees), or the files have no area in common.
     """
     if options.like is not None:
-        like = read_info(options.like).geobox
-        crs_of(like)
+        like = _read_like(options.like)
         if not (options.bounds or options.bbox):
             check_overlap(like, infos, f"the grid of {options.like}")
             return like

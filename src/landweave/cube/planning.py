@@ -140,13 +140,15 @@ def _plan_scene(scene: Scene, source: _Source) -> ScenePlan:
 
 
 def _footprint(files: Iterable[FilePlan], source: _Source) -> Window:
-    """Window of the grid that the files may touch; a pixel of margin covers resampling and curved edges."""
+    """Window of the grid that the files may touch, with a margin for resampling and for edges that projecting bends."""
     top, left, bottom, right = math.inf, math.inf, -math.inf, -math.inf
+    is_bent = False
     grid = source.geobox
     for file in files:
         own = source.headers[file.path].geobox
         box = own.extent.boundingbox
         crs = resolve_crs(file.crs) if file.crs else crs_of(own)
+        is_bent |= crs != crs_of(grid)
         try:
             b = project_bounds((box.left, box.bottom, box.right, box.top), crs, crs_of(grid))
         except GridError:  # reaches where the grid's crs is not defined: it may touch anything
@@ -156,7 +158,8 @@ def _footprint(files: Iterable[FilePlan], source: _Source) -> Window:
         top, bottom = min(top, *(c[1] for c in corners)), max(bottom, *(c[1] for c in corners))
     if not math.isfinite(top):
         return Window(0, 0, 0, 0)
-    margin = 2
+    # edges are followed at 21 points: between two of them an arc lies nearer to its chord than 1 % of its length
+    margin = 2 + (math.ceil(0.01 * max(bottom - top, right - left)) if is_bent else 0)
     row, col = math.floor(top) - margin, math.floor(left) - margin
     return Window(row, col, math.ceil(bottom) + margin - row, math.ceil(right) + margin - col)
 

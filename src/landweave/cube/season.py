@@ -78,8 +78,10 @@ def select_season(cubes: CubeSet, season: Season, start: date) -> CubeSet:
         if off:
             shown = "; ".join(off[:5]) + (f"; and {len(off) - 5} more" if len(off) > 5 else "")
             can = ", ".join(str(d) for d in season_windows(cubes, season)) or "none"
-            raise CubeError(f"cube {name!r} cannot serve the season of {start}: {shown}. It can serve those that start on: {can}; "
-                            "where single dates lack, period_days makes the cube regular, with gaps")  # fmt: skip
+            raise CubeError(
+                f"cube {name!r} cannot serve the season of {start}: {shown}. It can serve those that start on: {can}; where "
+                "single dates lack, period_days makes the cube regular, with gaps"
+            )
         chosen[name] = cube.isel(time=picks)
     return replace(cubes, cubes=chosen)
 
