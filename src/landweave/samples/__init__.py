@@ -1,5 +1,6 @@
 """Reference data to tables: import, extract, check, split, draw designs."""
 
+from landweave.samples._rows import set_aside
 from landweave.samples.blocks import block_of, block_size_of, blocks_per_class, classes_in_one_block
 from landweave.samples.check import SampleCheck, SampleReport, check_samples
 from landweave.samples.design import Strata, draw_design
@@ -28,6 +29,7 @@ __all__ = [
     "hold_out",
     "import_reference",
     "import_series",
+    "set_aside",
     "split_random",
     "split_spatial",
 ]

@@ -64,9 +64,10 @@ def disagree_in_features(samples: SampleTable, *, k: int) -> tuple[pd.DataFrame,
     odd = (best != label) & (share >= _SHARE)
     at = lonlat_of(samples.frame.iloc[rows[odd]])
     names = np.array(samples.legend.names, dtype=object)
+    number = samples.frame["sample_id"].to_numpy()[rows[odd]]
     table = pd.DataFrame({
-        "sample_id": samples.frame["sample_id"].to_numpy()[rows[odd]], "class": names[label[odd]], "looks_like": names[best[odd]],
-        "share": share[odd], "lon": at[:, 0], "lat": at[:, 1],
+        "sample_id": number, "class": names[label[odd]], "looks_like": names[best[odd]], "share": share[odd],
+        "lon": at[:, 0], "lat": at[:, 1],
     }).sort_values("share", ascending=False, kind="stable", ignore_index=True)  # fmt: skip
     return table, len(rows), _SHARE
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landweave.types import SAMPLE_COLUMNS
+from landweave.types import SAMPLE_COLUMNS, SampleTable
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -83,6 +84,12 @@ def join_rejected(*parts: pd.DataFrame | None) -> pd.DataFrame | None:
     if not filled:
         return None
     return pd.concat(filled, ignore_index=True).sort_values("sample_id", kind="stable", ignore_index=True)
+
+
+def set_aside(samples: SampleTable, rows: NDArray[np.bool_], reason: str) -> SampleTable:
+    """Move the rows of a mask to the rejected ones, with the reason."""
+    rejected = join_rejected(samples.rejected, list_rejected(samples.frame[rows], reason))
+    return replace(samples.select(~rows), rejected=rejected)
 
 
 def count_reasons(rejected: pd.DataFrame | None) -> dict[str, int]:

@@ -106,10 +106,11 @@ def check_samples(
     split = options or SplitOptions(block_size_m=block_size_m)
     one_place = bool((np.ptp(lonlat_of(samples.frame), axis=0) == 0).all()) if len(samples) else True
     if one_place and split.by == "block":
-        return SampleReport((_check_counts(samples), SampleCheck("spread", "fail", f"all {len(samples)} samples stand on one place")),
-                            len(samples))  # fmt: skip
+        alone = SampleCheck("spread", "fail", f"all {len(samples)} samples stand on one place; collect more places")
+        return SampleReport((_check_counts(samples), alone), len(samples))
     blocks = block_of(samples, split)
-    made = [_check_counts(samples), _check_balance(samples), _check_spread(samples, blocks, split), _check_lonely(samples, blocks)]
+    made = [_check_counts(samples), _check_balance(samples)]
+    made += [_check_spread(samples, blocks, split), _check_lonely(samples, blocks)]
     checks: list[Callable[[SampleTable], SampleCheck | None]] = [
         _check_duplicates, _check_features, _check_space, _check_gaps, _check_small, _check_rejected,
     ]  # fmt: skip
@@ -140,7 +141,8 @@ def _check_counts(samples: SampleTable) -> SampleCheck:
                            "collect more, merge or exclude the class", table)  # fmt: skip
     if none or few:
         parts = [f"no row of {', '.join(none)}, which the map can therefore not show"] if none else []
-        parts += [f"fewer than {_FEW} rows of {', '.join(few)}: their accuracy will be known to worse than 9 points"] if few else []
+        if few:
+            parts.append(f"fewer than {_FEW} rows of {', '.join(few)}: their accuracy will be known to worse than 9 points")
         return SampleCheck("counts", "warn", f"{told}; {'; '.join(parts)}", table)
     return SampleCheck("counts", "ok", f"{told}, at least {min(counts.values())} of each", table)
 
@@ -166,13 +168,14 @@ def _check_spread(samples: SampleTable, blocks: NDArray[np.int64], split: SplitO
         if mine.any():
             largest = np.bincount(blocks[mine]).max() / mine.sum()
             rows.append((name, int(mine.sum()), len(np.unique(groups[mine])), n_blocks, round(float(largest), 3)))
-    table = _table({k: [r[i] for r in rows] for i, k in enumerate(("class", "rows", "groups", "blocks", "largest_block_share"))})
+    columns = ("class", "rows", "groups", "blocks", "largest_block_share")
+    table = _table({name: [r[i] for r in rows] for i, name in enumerate(columns)})
     few = [f"{name} ({n})" for name, n in per_class.items() if 0 < n < split.n_folds]
-    unit = f"blocks of {block_size_of(samples, split) / 1000:.3g} km" if split.by == "block" else split.by + "s"
+    unit = f"blocks of {block_size_of(samples, split) / 1000:.3g} km" if split.by == "block" else f"values of {split.by}"
     told = f"samples stand in {int(blocks.max()) + 1} {unit}"
     if few:
-        return SampleCheck("spread", "warn", f"{told}; these classes stand in fewer than {split.n_folds} of them, so not every spatial "
-                           f"fold can test them: {', '.join(few)}", table)  # fmt: skip
+        return SampleCheck("spread", "warn", f"{told}; these classes stand in fewer than {split.n_folds} of them, so not every "
+                           f"spatial fold can test them: {', '.join(few)}", table)  # fmt: skip
     return SampleCheck("spread", "ok", f"{told}, every class in at least {min(n for n in per_class.values() if n)}", table)
 
 
@@ -181,22 +184,19 @@ def _check_lonely(samples: SampleTable, blocks: NDArray[np.int64]) -> SampleChec
     if not lonely:
         return SampleCheck("classes in one block", "ok", "every class stands in at least two blocks")
     n = int(np.isin(samples.frame["class"].to_numpy(), lonely).sum())
-    return SampleCheck("classes in one block", "warn", f"{', '.join(lonely)} ({n} rows) each stand in a single block: a spatial fold "
-                       "that tests them has never seen them, so their score there says nothing about the model; collect them "
-                       "elsewhere too")  # fmt: skip
+    return SampleCheck("classes in one block", "warn", f"{', '.join(lonely)} ({n} rows) each stand in a single block: a "
+                       "spatial fold that tests them has never seen them, so their score there says nothing about the model; "
+                       "collect them elsewhere too")  # fmt: skip
 
 
 def _check_duplicates(samples: SampleTable) -> SampleCheck:
-    import pandas as pd
-
     frame = samples.frame
     at = lonlat_of(frame)
     group = frame["group"].to_numpy().astype(str)
     # the groups that import makes name the pixel or place; any other grouping says nothing about it
     place = [g if g.startswith(("pixel ", "place ")) and p < 0 else f"{x:.6f} {y:.6f}"
              for g, p, (x, y) in zip(group, frame["polygon_id"], at, strict=True)]  # fmt: skip
-    table = pd.DataFrame({"place": place, "time": frame["time_start"].to_numpy().astype("int64"), "class": frame["class"].to_numpy(),
-                          "sample_id": frame["sample_id"].to_numpy()})  # fmt: skip
+    table = frame[["sample_id", "class"]].assign(place=place, time=frame["time_start"].to_numpy().astype("int64"))
     by_place = table.groupby(["place", "time"])
     extra = len(table) - by_place.ngroups
     if extra == 0:
@@ -206,12 +206,10 @@ def _check_duplicates(samples: SampleTable) -> SampleCheck:
     told = f"{extra} rows repeat a place and time that another row has"
     if not n_mixed:
         return SampleCheck("duplicates", "warn", f"{told}, with the same label; they share a group, so that no split is fooled")
-    listed = pd.DataFrame({
-        "sample_id": table["sample_id"][mixed], "class": table["class"][mixed], "lon": at[mixed, 0], "lat": at[mixed, 1],
-    }).reset_index(drop=True)  # fmt: skip
+    listed = table.loc[mixed, ["sample_id", "class"]].assign(lon=at[mixed, 0], lat=at[mixed, 1]).reset_index(drop=True)
     level: CheckLevel = "fail" if mixed.sum() > 0.01 * len(table) else "warn"
-    return SampleCheck("duplicates", level, f"{told}, and on {n_mixed} places the labels disagree ({int(mixed.sum())} rows); look at "
-                       "them and keep one label each", listed)  # fmt: skip
+    return SampleCheck("duplicates", level, f"{told}, and on {n_mixed} places the labels disagree ({int(mixed.sum())} rows); "
+                       "look at them and keep one label each", listed)  # fmt: skip
 
 
 def _check_features(samples: SampleTable) -> SampleCheck | None:
@@ -221,8 +219,8 @@ def _check_features(samples: SampleTable) -> SampleCheck | None:
     if found is None:
         return None
     rows, n_looked, share = found
-    told = (f"{len(rows)} of {n_looked} rows ({len(rows) / n_looked:.1%}) look like another class: of the {_K} rows of other groups "
-            f"with the most similar values, at least {int(share * _K)} have the same other label")  # fmt: skip
+    told = (f"{len(rows)} of {n_looked} rows ({len(rows) / n_looked:.1%}) look like another class: of the {_K} rows of other "
+            f"groups with the most similar values, at least {int(share * _K)} have the same other label")  # fmt: skip
     if len(rows) > 0.05 * n_looked:
         return SampleCheck("similar values", "warn", f"{told}; either labels are wrong or these classes look alike", rows)
     return SampleCheck("similar values", "ok", told, rows if len(rows) else None)
@@ -235,8 +233,8 @@ def _check_space(samples: SampleTable) -> SampleCheck | None:
     same, expected = found
     told = f"the nearest place of another group has the same class for {same:.0%} of the rows, {expected:.0%} by chance"
     if same > expected + 0.5 * (1 - expected):
-        return SampleCheck("neighbours in space", "warn", f"{told}: samples are clustered, so random folds flatter the model; read the "
-                           "spatial score for new places")  # fmt: skip
+        return SampleCheck("neighbours in space", "warn", f"{told}: samples are clustered, so random folds flatter the model; "
+                           "read the spatial score for new places")  # fmt: skip
     return SampleCheck("neighbours in space", "ok", told)
 
 
@@ -250,8 +248,8 @@ def _check_gaps(samples: SampleTable) -> SampleCheck | None:
     told = f"{missing.mean():.1%} of all values are missing"
     low, high = min(share, key=lambda n: share[n]), max(share, key=lambda n: share[n])
     if share[high] - share[low] > 0.2:
-        return SampleCheck("gaps", "warn", f"{told}, {share[high]:.0%} in {high} but {share[low]:.0%} in {low}: a model may learn the "
-                           "gaps instead of the class", table)  # fmt: skip
+        return SampleCheck("gaps", "warn", f"{told}, {share[high]:.0%} in {high} but {share[low]:.0%} in {low}: a model may "
+                           "learn the gaps instead of the class", table)  # fmt: skip
     if missing.mean() > 0.2:
         return SampleCheck("gaps", "warn", f"{told}; use more dates or longer steps, or a model that takes gaps", table)
     return SampleCheck("gaps", "ok", told, table)

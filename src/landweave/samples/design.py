@@ -95,10 +95,10 @@ def state_design(options: DesignOptions, frame: gpd.GeoDataFrame, geobox: GeoBox
     given = frame["stratum"]
     stated = {s.name for s in options.strata}
     if options.kind == "stratified":
-        unknown = sorted({str(v) for v in given} - stated)
+        unknown = ", ".join(sorted({str(v) for v in given} - stated))
         if unknown:
-            raise SampleError(f"design is stratified but rows stand in the strata {', '.join(unknown)}, which it does not state "
-                              f"(stated: {', '.join(sorted(stated))}); name the stratum_column and state each size")  # fmt: skip
+            raise SampleError(f"design is stratified but rows stand in the strata {unknown}, which it does not state (stated: "
+                              f"{', '.join(sorted(stated))}); name the stratum_column and state each size")  # fmt: skip
     mean_ha = None if geobox is None else float(pixel_area_m2(geobox).mean()) / 1e4
     strata = []
     for s in options.strata:
@@ -195,7 +195,8 @@ def _allocate(sizes: Mapping[int, int], names: Mapping[int, str], options: DrawO
         wanted = {c: options.allocation.get(names.get(c, _ALL), 0) for c in sizes}
     else:
         total = sum(sizes.values())
-        share = {c: options.n * (s / total if options.allocation == "proportional" else 1 / len(sizes)) for c, s in sizes.items()}
+        even = options.allocation == "equal"
+        share = {c: options.n * (1 / len(sizes) if even else s / total) for c, s in sizes.items()}
         wanted = {c: math.floor(v) for c, v in share.items()}
         left = options.n - sum(wanted.values())
         for c in sorted(share, key=lambda c: (wanted[c] - share[c], c))[:left]:
@@ -203,7 +204,8 @@ def _allocate(sizes: Mapping[int, int], names: Mapping[int, str], options: DrawO
     wanted = {c: max(n, min(options.min_per_stratum, sizes[c])) for c, n in wanted.items()}
     for c, n in wanted.items():
         if n > sizes[c]:
-            raise SampleError(f"{n} places are asked of stratum {names.get(c, _ALL)!r}, which has {sizes[c]} pixels; ask for fewer")
+            raise SampleError(f"{n} places are asked of stratum {names.get(c, _ALL)!r}, which has {sizes[c]} pixels; ask for "
+                              "fewer")  # fmt: skip
     return wanted
 
 
@@ -265,7 +267,8 @@ def _make_table(
     else:
         chance = np.full(len(codes), probability)
     a = geobox.affine
-    points = gpd.points_from_xy(a.c + a.a * (cols + 0.5) + a.b * (rows + 0.5), a.f + a.d * (cols + 0.5) + a.e * (rows + 0.5))
+    x, y = a.c + a.a * (cols + 0.5) + a.b * (rows + 0.5), a.f + a.d * (cols + 0.5) + a.e * (rows + 0.5)
+    points = gpd.points_from_xy(x, y)
     frame = make_frame({
         "stratum": [population.names[int(c)] if stratified else _ALL for c in codes], "inclusion_probability": chance,
         "purpose": "reference", "group": [f"pixel {r} {c}" for r, c in zip(rows, cols, strict=True)],
@@ -273,9 +276,10 @@ def _make_table(
     frame["class"] = to_text([None] * len(frame))
     classes = legend or Legend.from_names([population.names[c] for c in population.sizes])
     metres = metres_per_pixel(geobox)
-    design = Design(kind=options.kind, strata=strata, strata_checksum=population.checksum if stratified else None,
-                    unit=f"pixel of {metres[0]:.4g} x {metres[1]:.4g} m", seed=options.seed,
-                    note=f"{len(frame)} places drawn {options.kind}")  # fmt: skip
+    checksum = population.checksum if stratified else None
+    unit = f"pixel of {metres[0]:.4g} x {metres[1]:.4g} m"
+    design = Design(kind=options.kind, strata=strata, strata_checksum=checksum, unit=unit, seed=options.seed,
+                    note=f"{len(frame)} places drawn by a {options.kind} design")  # fmt: skip
     return SampleTable(frame, classes, (), design)
 
 
@@ -284,6 +288,6 @@ def _strata_info(codes: NDArray[np.int64], population: _Population, stratified: 
         size, area = sum(population.sizes.values()), sum(population.areas.values())
         return (StratumInfo(name=_ALL, size_px=size, area_ha=area, n_drawn=len(codes)),)
     return tuple(
-        StratumInfo(name=population.names[c], size_px=size, area_ha=population.areas[c], n_drawn=int((codes == c).sum()), code=c)
-        for c, size in population.sizes.items()
+        StratumInfo(name=population.names[c], size_px=n, area_ha=population.areas[c], n_drawn=int((codes == c).sum()), code=c)
+        for c, n in population.sizes.items()
     )

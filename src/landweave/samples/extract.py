@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["extract_samples", "season_starts"]
 
+_HALF_YEAR = 183
+"""Labels that start further apart, in days, are of different years."""
 _BLOCK_VALUES = 16 * 2**20
 """Values of one block that are held at a time (64 MiB as float32)."""
 
@@ -47,7 +49,8 @@ def extract_samples(
         are in `rejected` with their reason.
 
     Raises:
-        SampleError: If no sample has an observation, or the season needs a time that no row states.
+        SampleError: If no sample has an observation, the season needs a time that a row does not state, or labels are of
+            several years and there is no season.
         CubeError: If the cubes can serve none of the seasons that rows name; lists the dates.
         SourceError: If a file cannot be read; names it.
     """
@@ -58,10 +61,11 @@ def extract_samples(
     reasons = np.full(len(samples), None, dtype=object)
     reasons[~inside] = "lies outside the grid"
     features = np.full((len(samples), len(names)), np.nan, dtype=np.float32)
+    served: dict[date | None, CubeSet] = {None: cubes}
     if season is None:
+        _check_one_time(samples.frame, cubes)
         reasons[inside & ~_meets_time(samples.frame, cubes)] = "its label is of a time that the cube does not cover"
-        jobs = {None: np.flatnonzero(is_open(reasons))}
-        served = {None: cubes}
+        jobs: dict[date | None, NDArray[np.int64]] = {None: np.flatnonzero(is_open(reasons))}
     else:
         jobs = _jobs_by_season(samples.frame, season, inside)
         served = _serve_seasons(cubes, season, jobs, reasons)
@@ -89,8 +93,8 @@ def _with_features(
     if not keep.any():
         counts = {r: int(np.sum(reasons == r)) for r in dict.fromkeys(reasons)}
         told = "; ".join(f"{n} because each {r}" for r, n in counts.items())
-        raise SampleError(f"none of the {len(samples)} samples has features: {told}. Check the area, the dates and the nodata of "
-                          "the imagery")  # fmt: skip
+        raise SampleError(f"none of the {len(samples)} samples has features: {told}. Check the area, the dates and the nodata "
+                          "of the imagery")  # fmt: skip
     old = samples.frame.drop(columns=[c for c in samples.feature_names if c in samples.frame.columns])
     kept = old[keep].reset_index(drop=True)
     table = pd.DataFrame(features[keep], columns=names)
@@ -145,6 +149,16 @@ def _meets_time(frame: gpd.GeoDataFrame, cubes: CubeSet) -> NDArray[np.bool_]:
     return meets
 
 
+def _check_one_time(frame: gpd.GeoDataFrame, cubes: CubeSet) -> None:
+    """Check that labels of several years do not all get the same dates, which would teach nothing."""
+    starts = frame["time_start"].dropna()
+    timed = any("time" in c.dims for c in cubes.cubes.values())
+    if timed and len(starts) and (starts.max() - starts.min()).days > _HALF_YEAR:
+        raise SampleError(f"labels are of {starts.nunique()} times from {starts.min().date()} to {starts.max().date()}, but "
+                          "without a season every row would get the same dates; state a season (start, length_days, steps) in the "
+                          "recipe, or keep the rows of one year with where")  # fmt: skip
+
+
 def season_starts(frame: gpd.GeoDataFrame, season: Season) -> list[date | None]:
     """Give the first day of the season that each row's time window names: the one it overlaps longest.
 
@@ -184,8 +198,8 @@ def _jobs_by_season(
     starts = season_starts(frame, season)
     untimed = sum(s is None for s in starts)
     if untimed:
-        raise SampleError(f"{untimed} of {len(frame)} samples state no time, but the season that starts on {season.start} needs one; "
-                          "name start_column or date_column, or give start for all")  # fmt: skip
+        raise SampleError(f"{untimed} of {len(frame)} samples state no time, but the season starting on {season.start} needs "
+                          "one; name start_column or date_column, or give start for all")  # fmt: skip
     jobs: dict[Any, list[int]] = defaultdict(list)
     for i in np.flatnonzero(inside):
         jobs[starts[i]].append(int(i))

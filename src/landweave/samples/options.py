@@ -46,14 +46,14 @@ class SampleOptions(Options):
     """Labelled places: a file of points, polygons or label pixels, or a table of series already extracted."""
 
     reference: str | None = Field(
-        None, description="GPKG, GeoJSON, GeoParquet, Shapefile, CSV (lon/lat columns, or Earth Engine's `.geo`), label raster"
+        None, description="GPKG, GeoJSON, GeoParquet, Shapefile, CSV (lon/lat columns or Earth Engine's `.geo`), label raster"
     )
     series: str | None = Field(None, description="npz, parquet or csv with the series already extracted")
     layer: str | int | None = Field(None, description="layer of a file with several; band of a label raster")
     crs: str | None = Field(None, description="crs of a file that states none, e.g. EPSG:4326")
     where: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict, description="keep rows whose column has this value")
 
-    class_column: str | None = Field(None, description="column of the class label; found by name (class, label, ...) by default")
+    class_column: str | None = Field(None, description="column of the label; found by name (class, label, ...) by default")
     name_column: str | None = Field(None, description="column of the class name, where a code column stands beside it")
     code_column: str | None = Field(None, description="column of the class code, checked against the names")
     prefer: Literal["code", "name"] | None = Field(None, description="which wins where code and name of a row contradict")
@@ -81,7 +81,7 @@ class SampleOptions(Options):
     purpose: Literal["train", "reference"] = Field("train", description="to train on, or to judge maps with")
     design: DesignOptions = Field(default_factory=DesignOptions, description="how the sample was drawn")
 
-    bands: tuple[str, ...] | None = Field(None, description="bands of the series to keep, by common name or alias; all by default")
+    bands: tuple[str, ...] | None = Field(None, description="bands of the series to keep, by name or alias; all by default")
     sensor: str = Field("generic", description="sensor whose aliases name the bands of the series")
     scale: float | None = Field(None, description="factor to physical units, where the series are stored as integers")
     nodata: float | None = Field(None, description="value of the series that means 'no observation'")
@@ -117,7 +117,7 @@ class SplitOptions(Options):
 
     n_folds: int = Field(5, ge=2, description="folds; every sample is tested once per repeat")
     n_repeats: int = Field(1, ge=1, description="how often the folds are drawn anew")
-    by: str = Field("block", description="spatial folds by `block`, by `group` (polygon), or by a column such as region or year")
+    by: str = Field("block", description="spatial folds by `block`, by `group` (polygon), by `year`, or by a column")
     random_by: Literal["group", "sample"] = Field(
         "group", description="random folds keep groups together, or (`sample`) deal single rows, as most papers do"
     )

@@ -72,7 +72,8 @@ def _window_of(bounds: tuple[float, float, float, float], geobox: GeoBox) -> Win
     corners = [~geobox.affine @ p for p in ((left, bottom), (left, top), (right, bottom), (right, top))]
     c, r = [p[0] for p in corners], [p[1] for p in corners]
     col, row = int(np.floor(min(c))), int(np.floor(min(r)))
-    return Window(row, col, int(np.ceil(max(r))) - row + 1, int(np.ceil(max(c))) - col + 1).clip((geobox.shape[0], geobox.shape[1]))
+    window = Window(row, col, int(np.ceil(max(r))) - row + 1, int(np.ceil(max(c))) - col + 1)
+    return window.clip((geobox.shape[0], geobox.shape[1]))
 
 
 def sample_polygons(

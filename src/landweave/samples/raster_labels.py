@@ -51,8 +51,8 @@ def import_label_raster(options: SampleOptions, *, legend: Legend | None = None,
     info = read_info(path)
     layer = _check_raster(options, info)
     if options.max_per_class is None:
-        raise SampleError(f"{path} is a label raster, in which every pixel is a sample; say how many of each class are drawn with "
-                          "max_per_class")  # fmt: skip
+        raise SampleError(f"{path} is a label raster, in which every pixel is a sample; say how many of each class are drawn "
+                          "with max_per_class")  # fmt: skip
     unlabelled = [float(v) for v in options.unlabelled if isinstance(v, int | float)]
     picked, counts = _draw(path, layer, geobox, options, unlabelled)
     if not picked:
@@ -133,7 +133,6 @@ def _list_left_out(left: list[str], counts: dict[str | None, int]) -> Any:
     """List a left-out class as one row with its count: its pixels are too many to list."""
     import pandas as pd
 
-    return pd.DataFrame({
-        "sample_id": np.full(len(left), -1, dtype=np.int64), "class": to_text(left),
-        "reason": to_text([f"class is excluded by the recipe ({counts[v]} pixels)" for v in left]), "lon": np.nan, "lat": np.nan,
-    })  # fmt: skip
+    reasons = to_text([f"class is excluded by the recipe ({counts[v]} pixels)" for v in left])
+    number = np.full(len(left), -1, dtype=np.int64)
+    return pd.DataFrame({"sample_id": number, "class": to_text(left), "reason": reasons, "lon": np.nan, "lat": np.nan})

@@ -86,8 +86,8 @@ def import_reference(options: SampleOptions, *, legend: Legend | None = None, ge
         note += f". {labels.note}"
     design = state_design(options.design, frame, geobox, note)
     if len(capped) < len(kept) and design.kind != "none":
-        raise SampleError(f"max_per_class {options.max_per_class} would leave out {len(kept) - len(capped)} rows of a sample whose "
-                          f"design is stated as {design.kind}, and so break it; leave max_per_class or the design out")  # fmt: skip
+        raise SampleError(f"max_per_class {options.max_per_class} would leave out {len(kept) - len(capped)} rows of a sample "
+                          f"whose design is stated as {design.kind}, and so break it; leave one of them out")  # fmt: skip
     capped = _fill_probability(capped, design)
     return SampleTable(capped, labels.legend, (), design, join_rejected(rejected))
 
@@ -191,8 +191,8 @@ def _to_grid(geometry: gpd.GeoSeries, geobox: GeoBox) -> _OnGrid:
     kinds = geometry.geom_type
     lines = ~kinds.isin(["Point", "MultiPoint", "Polygon", "MultiPolygon"]) & geometry.notna()
     if lines.any():
-        raise SampleError(f"{int(lines.sum())} of {len(geometry)} geometries are {kinds[lines].iloc[0]}s; samples are points or "
-                          "polygons: buffer lines into polygons first")  # fmt: skip
+        raise SampleError(f"{int(lines.sum())} of {len(geometry)} geometries are {kinds[lines].iloc[0]}s; samples are points "
+                          "or polygons: buffer lines into polygons first")  # fmt: skip
     flat = geometry.force_2d()
     if not geometry.crs.equals(wkt):
         # a straight edge in one crs is a curve in the other: a vertex at least every 20th of the polygon keeps it straight
@@ -251,7 +251,7 @@ def _schema_columns(table: pd.DataFrame, options: SampleOptions) -> dict[str, An
         if column is None:
             continue
         if column not in table.columns:
-            raise SampleError(f"there is no column {column!r} ({name}_column); columns are {', '.join(map(str, table.columns))}")
+            raise SampleError(f"there is no column {column!r} for the {name}; columns are {', '.join(map(str, table.columns))}")
         columns[name] = table[column].to_numpy()
     return columns
 
@@ -283,10 +283,13 @@ def _overlap_reasons(frame: gpd.GeoDataFrame, on_grid: _OnGrid, labels: Labels, 
     usable = np.array([n is not None for n in labels.names]) & ~on_grid.is_point
     shapes = on_grid.geometry.where(pd.Series(usable, index=on_grid.geometry.index), None)
     hit_row, hit_polygon = shapes.sindex.query(frame.geometry.to_numpy(), predicate="within")
-    time_of = dict(zip(owner, time, strict=True))
-    for i, p in zip(hit_row, hit_polygon, strict=True):
-        if labels.names[p] != labels.names[owner[i]] and time_of.get(p, time[i]) == time[i]:
-            reasons[i] = f"lies in polygons of two classes ({' and '.join(sorted((labels.names[p], labels.names[owner[i]])))})"
+    time_of = np.full(len(on_grid.geometry), time.min() if len(time) else 0)
+    time_of[owner] = time
+    other = (labels.names[hit_polygon] != labels.names[owner[hit_row]]) & (time_of[hit_polygon] == time[hit_row])
+    for i, p in zip(hit_row[other], hit_polygon[other], strict=True):
+        if reasons[i] is None:
+            both = sorted((labels.names[p], labels.names[owner[i]]))
+            reasons[i] = f"lies in polygons of two classes ({' and '.join(both)})"
     # by pixel: polygons smaller than a pixel do not hold each other's places
     table = pd.DataFrame({"pixel": pixel, "time": time, "class": labels.names[owner]})
     groups = table.groupby(["pixel", "time"])["class"]
@@ -322,8 +325,8 @@ def _raise_all_rejected(
     at = on_grid.geometry.total_bounds
     hint = _swap_hint(geometry, geobox)
     raise SampleError(
-        f"no sample of {options.reference} lies on the grid ({told}): samples span x {at[0]:.6g} to {at[2]:.6g}, y {at[1]:.6g} to "
-        f"{at[3]:.6g}, the grid x {frame.left:.6g} to {frame.right:.6g}, y {frame.bottom:.6g} to {frame.top:.6g} "
+        f"no sample of {options.reference} lies on the grid ({told}): samples span x {at[0]:.6g} to {at[2]:.6g}, y {at[1]:.6g} "
+        f"to {at[3]:.6g}, the grid x {frame.left:.6g} to {frame.right:.6g}, y {frame.bottom:.6g} to {frame.top:.6g} "
         f"({_short(crs_of(geobox))}){hint}"
     )
 

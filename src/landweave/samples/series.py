@@ -76,6 +76,8 @@ def import_series(options: SampleOptions, *, legend: Legend | None = None, seaso
     raw = _name_bands(_read(options), options)
     values, bands = _select_bands(raw, options)
     spec, starts, ends = _make_input(raw.dates, values.shape[1], bands, options, season)
+    if raw.dates is None:
+        starts, ends = read_times(raw.table, options)
     labels = read_labels(raw.table, options, legend=legend)
     reasons = labels.reasons.copy()
     reasons[is_open(reasons) & ~(np.isfinite(raw.lon) & np.isfinite(raw.lat))] = "has no coordinates"
@@ -127,7 +129,8 @@ def _read(options: SampleOptions) -> _Raw:
     raw = _read_npz(path) if path.suffix.lower() == ".npz" else _read_wide(path, options)
     if options.dates is not None:
         if len(options.dates) != raw.values.shape[1]:
-            raise SampleError(f"dates lists {len(options.dates)} dates, {path} has {raw.values.shape[1]} steps; give one per step")
+            raise SampleError(f"dates lists {len(options.dates)} dates, {path} has {raw.values.shape[1]} steps; give one per "
+                              "step")  # fmt: skip
         days = np.array(options.dates, dtype="datetime64[D]")
         raw = _Raw(raw.values, raw.bands, np.broadcast_to(days, raw.values.shape[:2]), raw.table, raw.lon, raw.lat)
     values = raw.values
@@ -153,13 +156,13 @@ def _read_npz(path: Path) -> _Raw:
         raise SourceError(f"{path} is not an npz of plain arrays (truncated? pickled objects?): {err}") from err
     missing = [k for k in ("X", "y", "lon", "lat", "bands") if k not in arrays]
     if missing:
-        raise SourceError(f"{path} lacks the arrays {', '.join(missing)}; it has {', '.join(arrays)}; needed are X (n, step, band), "
-                          "y, lon, lat, bands and dates_days_since_1970")  # fmt: skip
+        raise SourceError(f"{path} lacks the arrays {', '.join(missing)}; it has {', '.join(arrays)}; needed are X (n, step, "
+                          "band), y, lon, lat, bands and dates_days_since_1970")  # fmt: skip
     x = arrays["X"]
     n, bands = len(x), tuple(str(b) for b in arrays["bands"])
     if x.ndim != 3 or x.shape[2] != len(bands) or any(len(arrays[k]) != n for k in ("y", "lon", "lat")):
-        raise SourceError(f"{path}: X has the shape {x.shape}, expected (n, step, band) with {len(bands)} bands and as many rows as "
-                          f"y ({len(arrays['y'])}), lon ({len(arrays['lon'])}), lat ({len(arrays['lat'])})")  # fmt: skip
+        raise SourceError(f"{path}: X has the shape {x.shape}, expected (n, step, band) with {len(bands)} bands and "
+                          f"as many rows as y ({len(arrays['y'])}), lon and lat")  # fmt: skip
     days = arrays.get("dates_days_since_1970")
     dates = None if days is None else np.broadcast_to(days, x.shape[:2]).astype("datetime64[D]")
     extra = {k: v for k, v in arrays.items() if k not in ("X", "bands", "dates_days_since_1970") and v.shape == (n,)}
@@ -182,8 +185,8 @@ def _read_wide(path: Path, options: SampleOptions) -> _Raw:
     # a series is what has every step; other numbered columns (id_1) are attributes
     bands = [b for b in bands if all((b, s) in found for s in steps)]
     if not bands or len(steps) < 2:
-        raise SampleError(f"{path} has no columns of series; name them BAND_tNN or BAND_YYYY-MM-DD with every step for every band "
-                          f"(columns: {', '.join(map(str, read_table(path).columns[:30]))})")  # fmt: skip
+        raise SampleError(f"{path} has no columns of series; name them BAND_tNN or BAND_YYYY-MM-DD with every step for every "
+                          f"band (columns: {', '.join(map(str, read_table(path).columns[:30]))})")  # fmt: skip
     values = np.stack([table[[found[b, s] for b in bands]].to_numpy(dtype=np.float32) for s in steps], axis=1)
     dates = None
     if all(len(s) >= 8 for s in steps):
@@ -203,7 +206,7 @@ def _name_bands(raw: _Raw, options: SampleOptions) -> _Raw:
     names = []
     for given in raw.bands:
         band = sensor.find_band(given)
-        names.append(given.lower() if band is None or sensor.is_open and band.name == given else band.name)
+        names.append(given.lower() if band is None or (sensor.is_open and band.name == given) else band.name)
     doubled = sorted({n for n in names if names.count(n) > 1})
     if doubled:
         raise BandError(f"{options.series} has the band {doubled[0]!r} twice (its bands: {', '.join(raw.bands)})")
@@ -293,7 +296,8 @@ def _check_season(season: Season, middles: NDArray[np.datetime64], options: Samp
     off = np.abs(offsets - centre) > half
     if off.any():
         row, step = (int(v) for v in np.argwhere(off)[0])
-        raise SampleError(f"{int(off.any(axis=1).sum())} of {len(off)} rows of {options.series} do not fit the season that starts on "
-                          f"{season.start}: row {row}, step {step} is day {offsets[row, step]:.0f}, expected "
-                          f"{season.steps[step].from_day} to {season.steps[step].to_day}; state another season, or leave rows out "
-                          "with where")  # fmt: skip
+        expected = season.steps[step]
+        raise SampleError(f"{int(off.any(axis=1).sum())} of {len(off)} rows of {options.series} do not fit the season that "
+                          f"starts on {season.start}: row {row}, step {step} is day {offsets[row, step]:.0f}, expected "
+                          f"{expected.from_day} to {expected.to_day}; state another season, or leave rows out with "
+                          "where")  # fmt: skip
