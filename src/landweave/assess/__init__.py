@@ -13,6 +13,7 @@ from landweave.assess.document import (
 )
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
 from landweave.assess.options import AssessOptions
+from landweave.assess.places import find_dependent
 from landweave.assess.report import write_report
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
@@ -29,6 +30,7 @@ __all__ = [
     "assess_map",
     "assess_without_reference",
     "assessment_schema",
+    "find_dependent",
     "format_assessment",
     "make_baselines",
     "read_assessment",

@@ -25,8 +25,11 @@ def sensors(name: Annotated[str | None, typer.Argument(metavar="[SENSOR]", help=
         return
     sensor = get_sensor(name)
     header = ("band", "kind", "centre nm", "width nm", "pixel m", "scale", "offset", "nodata", "valid range", "also called")
-    cells = [(b.name, b.kind, b.center_nm, b.width_nm, b.resolution_m, b.scale, b.offset, b.nodata,
-              f"{b.valid_range[0]:g} to {b.valid_range[1]:g} {b.unit}", ", ".join(b.aliases)) for b in sensor.bands]  # fmt: skip
+    cells = []
+    for b in sensor.bands:
+        span = f"{b.valid_range[0]:g} to {b.valid_range[1]:g} {b.unit}"
+        numbers = (b.center_nm, b.width_nm, b.resolution_m, b.scale, b.offset, b.nodata)
+        cells.append((b.name, b.kind, *numbers, span, ", ".join(b.aliases)))
     print_table(sensor.title, header, cells, right=(2, 3, 4, 5, 6, 7), note=f"Source: {sensor.source}")
 
 
@@ -34,9 +37,10 @@ def models() -> None:
     """List the families of models with their parameters and defaults."""
     from landweave.models import list_models
 
-    rows = [(f.name, f.title, ", ".join(f"{k}={v}" for k, v in f.params.items())) for f in list_models()]
-    rows.append(("auto", "tries a short list under spatial folds and says why it chose", "candidates"))
-    print_table("Models", ("name", "title", "parameters"), rows)
+    rows: list[tuple[str, ...]] = [(f.name, f.title, f.fit_cost, f.predict_cost,
+             ", ".join(f"{k}={v}" for k, v in f.defaults.items())) for f in list_models()]  # fmt: skip
+    rows.append(("auto", "tries a short list under spatial folds and says why it chose", "high", "-", "see `candidates`"))
+    print_table("Models", ("name", "title", "training", "mapping", "parameters and defaults"), rows)
 
 
 def nomenclatures(

@@ -64,8 +64,10 @@ def predict_images(
     if is_file and out.exists() and not overwrite:
         raise OutputExistsError(f"{out} exists; --overwrite replaces it, or choose another --out")
     options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing)
-    product = predict_map(model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=overwrite and not is_file,
-                          progress=progress)  # fmt: skip
+    anew = overwrite and not is_file  # the hidden folder of a single file is ours alone: resume there
+    product = predict_map(
+        model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=anew, progress=progress
+    )
     return (_move(product, out) if is_file else product), warnings
 
 

@@ -53,7 +53,8 @@ def simulate(
         landweave simulate land/ --size 500 && landweave run land/recipe.yaml --out out/
     """
     from landweave.errors import OutputExistsError
-    from landweave.simulate import SimulateOptions, simulate_landscape
+    from landweave.simulate import SimulateOptions
+    from landweave.simulate.landscape import simulate_landscape
 
     if (folder / "recipe.yaml").exists() and not overwrite:
         raise OutputExistsError(f"{folder} holds a landscape already; --overwrite replaces it, or choose another folder")

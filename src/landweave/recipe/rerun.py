@@ -48,7 +48,7 @@ def _check_inputs(lineage: Lineage) -> None:
         for file in stage.inputs:
             path = Path(file.path)
             if file.sha256 and path.is_absolute() and path.is_file() and sha256_file(path) != file.sha256:
-                raise RecipeError(f"{path} has changed since the {stage.name} stage read it (sha256 was {file.sha256[:12]}...); "
+                raise RecipeError(f"{path} has changed since the {stage.name} stage read it (sha256 was {file.sha256[:12]}); "
                                   "the run cannot be repeated; use `landweave run` for a new one")  # fmt: skip
 
 

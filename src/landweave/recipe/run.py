@@ -18,7 +18,7 @@ from landweave.assess import Assessment, Baseline, CrossValidationSummary
 from landweave.cube import load_cube, open_cube, write_cube
 from landweave.errors import AssessmentError, CubeError, RecipeError, SampleError
 from landweave.imagery import find_scenes
-from landweave.io.files import lock_folder, read_json, sha256_file, write_json
+from landweave.io.files import lock_folder, read_json, sha256_file, sha256_json, write_json
 from landweave.io.lineage import FileRecord
 from landweave.io.tables import read_samples, write_samples
 from landweave.models import (
@@ -42,6 +42,7 @@ from landweave.samples import (
     hold_out,
     import_reference,
     import_series,
+    set_aside,
     split_random,
     split_spatial,
 )
@@ -62,11 +63,28 @@ class Job:
     progress: Progress | None = None
     command: str = "landweave run"
     ledger: Ledger = field(init=False)
+    _known: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         resolved = self.recipe.model_dump(mode="json", exclude_unset=True)
         ledger = Ledger(self.folder, recipe=resolved, command=self.command, overwrite=self.overwrite)
         object.__setattr__(self, "ledger", ledger)
+
+    @property
+    def cube_keys(self) -> dict[str, Any] | None:
+        """What identifies the cube: its options and the content of its files; None without imagery."""
+        if self.recipe.imagery and "cube" not in self._known:
+            files = _checksums(_files_of(self.scenes.values()))
+            self._known["cube"] = {**self.options("imagery", "cube"), "files": files}
+        return self._known.get("cube")
+
+    @property
+    def scenes(self) -> dict[str, list[Scene]]:
+        """The scenes of every source, found once."""
+        if "scenes" not in self._known:
+            self._known["scenes"] = find_all_scenes(self.recipe)
+        found: dict[str, list[Scene]] = self._known["scenes"]
+        return found
 
     def options(self, *names: str) -> dict[str, Any]:
         """Give parts of the recipe as plain values, defaults included: what a stage's identity is made of."""
@@ -127,14 +145,13 @@ def find_all_scenes(recipe: Recipe) -> dict[str, list[Scene]]:
 
 def make_cube(job: Job) -> CubeSet | None:
     """Make `cube.zarr`, or open it where it is finished; None for a recipe without imagery."""
-    if not job.recipe.imagery:
+    keys = job.cube_keys
+    if keys is None:
         return None
-    scenes = find_all_scenes(job.recipe)
-    keys = {**job.options("imagery", "cube"), "files": _checksums(_files_of(scenes.values()))}
     outputs = ["cube.zarr"] if job.recipe.write_cube else []
     if job.ledger.is_finished("cube", keys, outputs) and outputs:
         return open_cube(job.folder / "cube.zarr")
-    cubes = load_cube(scenes, options=job.recipe.cube)
+    cubes = load_cube(job.scenes, options=job.recipe.cube)
     if not outputs:
         return cubes
     with job.ledger.record("cube", keys, outputs, options=job.options("cube")["cube"], inputs=_records(keys["files"])) as more:
@@ -159,7 +176,9 @@ def _local_file(path: str) -> str:
 
 
 def _checksums(paths: Iterable[str]) -> dict[str, str]:
-    return {p: sha256_file(p) for p in paths if not p.startswith("/vsi") and "://" not in p}
+    local = [p for p in paths if not p.startswith("/vsi") and "://" not in p]
+    beside = [str(Path(p).with_suffix(s)) for p in local if p.lower().endswith(".shp") for s in (".dbf", ".prj")]
+    return {p: sha256_file(p) for p in [*local, *(b for b in beside if Path(b).exists())]}
 
 
 def _records(checksums: Mapping[str, str]) -> tuple[FileRecord, ...]:
@@ -185,7 +204,7 @@ def open_job_cube(job: Job) -> CubeSet | None:
     if not job.recipe.imagery:
         return None
     path = job.folder / "cube.zarr"
-    return open_cube(path) if path.exists() else load_cube(find_all_scenes(job.recipe), options=job.recipe.cube)
+    return open_cube(path) if path.exists() else load_cube(job.scenes, options=job.recipe.cube)
 
 
 # --- samples -------------------------------------------------------------------------------------------------------------
@@ -193,10 +212,10 @@ def open_job_cube(job: Job) -> CubeSet | None:
 
 def make_samples(job: Job, cubes: CubeSet | None) -> tuple[SampleTable, SampleReport]:
     """Make `samples.parquet` and check it, or read it where it is finished."""
-    options = job.recipe.samples
-    source = str(options.reference or options.series)
-    keys = {**job.options("samples", "legend", "season"), "files": _checksums([source] if Path(source).is_file() else []),
-            "cube": _fingerprint(job, "cube")}  # fmt: skip
+    options, reference = job.recipe.samples, job.recipe.reference
+    sources = [str(o.reference or o.series) for o in (options, reference) if o is not None]
+    keys = {**job.options("samples", "reference", "legend", "season"), "buffer_m": job.recipe.assess.buffer_m,
+            "files": _checksums(s for s in sources if Path(s).is_file()), "cube": sha256_json(job.cube_keys)}  # fmt: skip
     path = job.folder / "samples.parquet"
     if job.ledger.is_finished("samples", keys, ["samples.parquet"]):
         samples = read_samples(path)
@@ -216,10 +235,22 @@ def _import_samples(job: Job, cubes: CubeSet | None) -> SampleTable:
     if options.series is not None:
         return import_series(options, legend=legend, season=job.recipe.season)
     if cubes is None:
-        raise RecipeError(f"samples.reference {options.reference} has places without values, and the recipe has no `imagery` to "
-                          "read them from; add imagery, or give samples.series")  # fmt: skip
+        raise RecipeError(f"samples.reference {options.reference} has places without values, and the recipe has no `imagery` "
+                          "to read them from; add imagery, or give samples.series")  # fmt: skip
     places = import_reference(options, legend=legend, geobox=cubes.geobox)
+    places = _give_way(job, places, cubes)
     return extract_samples(places, cubes, season=job.recipe.season, progress=job.progress)
+
+
+def _give_way(job: Job, places: SampleTable, cubes: CubeSet) -> SampleTable:
+    """Set training rows aside that share a pixel with a reference row: the reference sample must stay whole and independent."""
+    from landweave.assess import find_dependent
+
+    if job.recipe.reference is None or job.recipe.assess.allow_training_rows:
+        return places
+    reference = import_reference(job.recipe.reference, legend=places.legend, geobox=cubes.geobox)
+    near = find_dependent(places, reference, buffer_m=job.recipe.assess.buffer_m, geobox=cubes.geobox)
+    return set_aside(places, near, "lies at a reference sample, which must not train the model")
 
 
 def _check(job: Job, samples: SampleTable) -> SampleReport:
@@ -258,7 +289,7 @@ def make_model(job: Job) -> Predictor:
         model = train_model(training, options=options, licence=job.recipe.licence, lineage=lineage,
                             metrics=_card_metrics(validation["cross_validation"]))  # fmt: skip
         save_model(model, folder)
-        write_json(job.folder / "validation.json", {**validation, "choice": choice.to_dict() if choice else None})
+        write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
         more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
     return load_model(folder)
 
@@ -278,6 +309,16 @@ def _choose(job: Job, samples: SampleTable) -> tuple[ModelOptions, ModelChoice |
     return choice.options, choice
 
 
+def _describe_choice(choice: ModelChoice | None) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    columns = [c for c in choice.table.columns if c != "title"]
+    rows = [
+        [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row] for row in choice.table[columns].itertuples(index=False)
+    ]
+    return {"columns": columns, "rows": rows, "why": choice.why}
+
+
 def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str, Any]:
     """Score a model with random and with spatial folds, side by side."""
     from landweave.assess import make_baselines, summarise_cross_validation
@@ -292,7 +333,7 @@ def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str,
         truth, samples.legend.names, random=predicted["random"], spatial=predicted["spatial"], blocks=block_of(samples, split),
         split=split, options=job.recipe.assess,
     )  # fmt: skip
-    baselines = make_baselines(np.bincount(truth, minlength=len(samples.legend)), of="the training samples")
+    baselines = make_baselines(truth, len(samples.legend))
     return {"cross_validation": summary.model_dump(mode="json"),
             "baselines": {k: b.model_dump(mode="json") for k, b in baselines.items()}}  # fmt: skip
 
@@ -355,8 +396,7 @@ def _season_starts(job: Job, cubes: CubeSet) -> list[Any]:
 
 def _map_inputs(job: Job) -> dict[str, str]:
     """What the map's cube was made of, by content: the cube stage's fingerprint stands for all its files."""
-    fingerprint = _fingerprint(job, "cube")
-    return {} if fingerprint is None else {"cube.zarr": fingerprint}
+    return {} if job.cube_keys is None else {"cube": sha256_json(job.cube_keys)}
 
 
 # --- assessment and report -------------------------------------------------------------------------------------------
@@ -401,7 +441,7 @@ def _predict_rows(job: Job, samples: SampleTable) -> NDArray[np.int64]:
 
 def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProduct]) -> Path:
     """Make `report.html`, and one report per season where there are several maps."""
-    from landweave.assess.report import write_report
+    from landweave.assess import write_report
 
     samples = _read_samples(job)
     card = load_model(job.folder / "model").card
@@ -410,11 +450,12 @@ def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProd
     title = job.recipe.title or job.recipe.name
     for start, product in products.items():
         if start and len(products) > 1:
-            write_report(product.folder / "report.html", assessment=assess_season(assessment, product), product=product, card=card,
+            one = assess_season(assessment, product)
+            write_report(product.folder / "report.html", assessment=one, product=product, card=card,
                          title=f"{title}, season of {start}")  # fmt: skip
     only = next(iter(products.values())) if len(products) == 1 else None
-    return write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card, check=check,
-                        lineage=lineage, title=title)  # fmt: skip
+    return write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
+                        check=check, lineage=lineage, title=title)  # fmt: skip
 
 
 def assess_season(assessment: Assessment, product: MapProduct) -> Assessment:
