@@ -145,6 +145,14 @@ def test_one_date_in_a_name_is_taken_two_are_not(write_raster, tmp_path):
         find(two, sensor="sentinel-2-l2a")
 
 
+@pytest.mark.parametrize("name", [
+    "MOD13Q1.A2020161.h12v10_NDVI", "MOD13Q1.061__250m_16_days_NDVI_doy2020161_aid0001", "2020_06_09_NDVI",
+])  # fmt: skip
+def test_dates_of_modis_deliveries_are_read(write_raster, tmp_path, name):
+    (scene,) = find(write_raster(tmp_path / f"{name}.tif"), sensor="modis-mod13q1")
+    assert (scene.bands, scene.time_start) == (("ndvi",), datetime(2020, 6, 9))
+
+
 def test_platform_in_the_name_decides_the_table(write_raster, tmp_path):
     for name in ("LC08_L2SP_193027_20200704_20200913_02_T1_SR_B4", "LE07_L2SP_193027_20200712_20200913_02_T1_SR_B4"):
         write_raster(tmp_path / f"{name}.TIF")

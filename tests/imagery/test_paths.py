@@ -70,3 +70,8 @@ def test_folder_without_raster_says_what_is_there(tmp_path):
 def test_name_with_brackets_is_a_file_first(tmp_path):
     (tmp_path / "a[1].tif").write_bytes(b"")
     assert names(tmp_path / "a[1].tif") == ["a[1].tif"]
+
+
+def test_path_that_is_not_local_is_refused():
+    with pytest.raises(SourceError, match=r"https://x/y\.tif is no local path; give a local file, folder, glob or archive"):
+        names("https://x/y.tif")

@@ -103,7 +103,10 @@ def _pattern(text: str) -> Pattern:
 _SHARD = re.compile(r"-\d{10}-\d{10}$")
 """Row and column that Earth Engine appends to the shards of one exported image."""
 
-_ISO_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:-(\d\d)-(\d\d)|(\d\d)(\d\d))(?!\d)")
+_ISO_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:-(\d\d)-(\d\d)|_(\d\d)_(\d\d)|(\d\d)(\d\d))(?!\d)")
+_DAY_OF_YEAR = re.compile(r"(?:[._]A|doy)((?:19|20)\d\d)([0-3]\d\d)(?!\d)")
+"""As in `MOD13Q1.A2020161.h12v10...` and AppEEARS's `..._doy2020161_aid0001.tif`."""
+
 _OLD_LANDSAT = re.compile(r"^L[CTEO][4578]\d{6}(\d{4})(\d{3})[A-Z]{3}\d\d", re.IGNORECASE)
 
 
@@ -118,6 +121,9 @@ def _days_in(name: str) -> list[datetime]:
             days.append(datetime(year, month, day))
         except ValueError:
             continue
+    ordinal = _DAY_OF_YEAR.search(name)
+    if not days and ordinal is not None and 1 <= int(ordinal[2]) <= 366:
+        days.append(datetime(int(ordinal[1]), 1, 1) + timedelta(days=int(ordinal[2]) - 1))
     return days
 
 

@@ -36,7 +36,7 @@ def match_name(text: str, sensor: Sensor) -> str | None:
         return exact.name
     words = _tokens(text)
     called = {"".join(_tokens(alias)): band.name for band in sensor.bands for alias in (band.name, *band.aliases)}
-    spans = [(i, j, "".join(words[i:j])) for i in range(len(words)) for j in range(i + 1, min(i + 6, len(words)) + 1)]
+    spans = [(i, j, "".join(words[i:j])) for i in range(len(words)) for j in range(i + 1, min(i + 8, len(words)) + 1)]
     hits = [(i, j, called[text]) for i, j, text in spans if text in called]
     longest = [h for h in hits if not any(o[0] <= h[0] and h[1] <= o[1] and o[1] - o[0] > h[1] - h[0] for o in hits)]
     names = {name for _, _, name in longest}

@@ -61,6 +61,8 @@ def _expand(text: str) -> list[FoundPath]:
         return [FoundPath(_envi_data(path), True)]
     if glob.has_magic(str(path)):
         return _list_glob(str(path))
+    if text.startswith("/vsi") or "://" in text:
+        raise SourceError(f"{text} is no local path; give a local file, folder, glob or archive (.SAFE, .zip, .tar)")
     raise SourceError(f"{path} does not exist; {_what_is_there(path)}")
 
 

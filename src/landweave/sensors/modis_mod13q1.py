@@ -7,12 +7,12 @@ from landweave.types import Band, Sensor
 
 __all__ = ["make_sensor"]
 
-# common name, name in the product, other name, first and last wavelength nm
+# common name, name in the product, other names (the last one Earth Engine's), first and last wavelength nm
 _TABLE = (
-    ("blue", "250m 16 days blue reflectance", "B03", 459.0, 479.0),
-    ("red", "250m 16 days red reflectance", "B01", 620.0, 670.0),
-    ("nir", "250m 16 days NIR reflectance", "B02", 841.0, 876.0),
-    ("swir22", "250m 16 days MIR reflectance", "mir", 2105.0, 2155.0),
+    ("blue", "250m 16 days blue reflectance", ("B03", "sur_refl_b03"), 459.0, 479.0),
+    ("red", "250m 16 days red reflectance", ("B01", "sur_refl_b01"), 620.0, 670.0),
+    ("nir", "250m 16 days NIR reflectance", ("B02", "sur_refl_b02"), 841.0, 876.0),
+    ("swir22", "250m 16 days MIR reflectance", ("mir", "sur_refl_b07"), 2105.0, 2155.0),
 )
 
 
@@ -28,16 +28,21 @@ def make_sensor() -> Sensor:
     optical = tuple(
         Band(
             name, "reflectance", scale=1e-4, offset=0.0, nodata=-1000, valid_range=REFLECTANCE_RANGE,
-            center_nm=(low + high) / 2, width_nm=high - low, resolution_m=250.0, aliases=(long_name, short),
+            center_nm=(low + high) / 2, width_nm=high - low, resolution_m=250.0, aliases=(long_name, *others),
         )
-        for name, long_name, short, low, high in _TABLE
+        for name, long_name, others, low, high in _TABLE
     )  # fmt: skip
     doy = Band(
         "doy", "other", nodata=-1, valid_range=(1, 366), resolution_m=250.0, unit="day of year",
-        aliases=("250m 16 days composite day of the year",),
+        aliases=("250m 16 days composite day of the year", "DayOfYear"),
     )  # fmt: skip
     rank = Band(
-        "reliability", "mask", nodata=-1, resolution_m=250.0, unit="rank", aliases=("250m 16 days pixel reliability",)
+        "reliability",
+        "mask",
+        nodata=-1,
+        resolution_m=250.0,
+        unit="rank",
+        aliases=("250m 16 days pixel reliability", "SummaryQA"),
     )  # 0 good, 1 marginal, 2 snow or ice, 3 cloudy
     return Sensor(
         "modis-mod13q1", "MODIS MOD13Q1, 16-day vegetation indices at 250 m", (*indices, *optical, doy, rank),
