@@ -172,14 +172,14 @@ def test_samples_in_lonlat_meet_the_same_pixels(product, draw_simple):
 
 
 def test_a_reference_elsewhere_is_refused_with_the_likely_cause(product, make_samples):
-    with pytest.raises(AssessmentError, match="none of the 1 reference samples lies on the map .*axis order"):
+    with pytest.raises(AssessmentError, match=r"none of the 1 reference samples lies on the map .*axis order"):
         assess_map(product, make_samples([5000], [5000], ["crop"]))
 
 
 def test_an_unknown_stratum_is_refused(product, draw_stratified):
     samples = draw_stratified(product)
     samples.frame.loc[3, "stratum"] = "bog"
-    with pytest.raises(AssessmentError, match="holds 'bog', which the design does not list; its strata are forest, water, crop"):
+    with pytest.raises(AssessmentError, match="which the design does not list; its strata are forest, water, crop"):
         assess_map(product, samples)
 
 
