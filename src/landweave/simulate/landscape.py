@@ -9,7 +9,7 @@ import errno
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -32,6 +32,9 @@ from landweave.simulate.recipe import make_recipe
 from landweave.simulate.second_year import find_change, next_year
 from landweave.simulate.survey import Strata, draw_reference, draw_training, make_old_map
 from landweave.types import Progress, ProgressEvent
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 _log = logging.getLogger(__name__)
 
@@ -148,10 +151,6 @@ def _write_codes(path: Path, geobox: GeoBox, codes: NDArray[np.uint8], legend: L
 
 def _write_labels(folder: Path, geobox: GeoBox, setting: Setting, land: Land, options: SimulateOptions) -> dict[str, Path]:
     truth = land.classes
-    training = draw_training(
-        land.cover, setting.from_road_px, geobox, count=options.n_training_polygons, noise_pct=options.label_noise_pct,
-        seed=options.seed,
-    )  # fmt: skip
     files, strata = {}, None
     if options.design == "stratified":
         old = make_old_map(truth, options.seed)
@@ -161,11 +160,24 @@ def _write_labels(folder: Path, geobox: GeoBox, setting: Setting, land: Land, op
     reference, design = draw_reference(
         truth, geobox, count=options.n_reference, noise_pct=options.reference_noise_pct, seed=options.seed, strata=strata
     )
+    training = draw_training(
+        land.cover, setting.from_road_px, geobox, count=options.n_training_polygons, noise_pct=options.label_noise_pct,
+        seed=options.seed, keep_off=_mark(reference, geobox),
+    )  # fmt: skip
     files["training"] = write_gpkg(folder / "training.gpkg", training, layer="training")
     files["reference"] = write_gpkg(folder / "reference.gpkg", reference, layer="reference")
     files["reference_design"] = folder / "reference_design.json"
     write_json(files["reference_design"], design.model_dump())
     return files
+
+
+def _mark(points: gpd.GeoDataFrame, geobox: GeoBox) -> NDArray[np.bool_]:
+    """Mark the pixels that points fall in."""
+    a = geobox.affine
+    marked = np.zeros((int(geobox.shape[0]), int(geobox.shape[1])), dtype=bool)
+    rows, cols = (points.geometry.y - a.f) / a.e, (points.geometry.x - a.c) / a.a
+    marked[rows.to_numpy().astype(int), cols.to_numpy().astype(int)] = True
+    return marked
 
 
 def _write_documents(folder: Path, options: SimulateOptions) -> dict[str, Path]:

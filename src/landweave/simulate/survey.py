@@ -29,8 +29,9 @@ _CONFUSED_WITH = {
 
 
 def draw_training(
-    cover: NDArray[np.uint8], from_road_px: FloatArray, geobox: GeoBox, *, count: int, noise_pct: float, seed: int
-) -> gpd.GeoDataFrame:
+    cover: NDArray[np.uint8], from_road_px: FloatArray, geobox: GeoBox, *, count: int, noise_pct: float, seed: int,
+    keep_off: NDArray[np.bool_] | None = None,
+) -> gpd.GeoDataFrame:  # fmt: skip
     """Draw training polygons where a surveyor would: inside of one class, most of them near roads, rare classes too.
 
     Args:
@@ -41,6 +42,7 @@ def draw_training(
         count: Number of polygons.
         noise_pct: Share of polygons with a wrong class, per cent; each is drawn independently.
         seed: The landscape's seed.
+        keep_off: Pixels that no polygon may touch: those of the reference sample, which must not train a model.
 
     Returns:
         Polygons with the columns `polygon_id`, `class`, `code`, `labeller`.
@@ -53,12 +55,15 @@ def draw_training(
     metres = abs(geobox.affine.a)
     near = np.exp(-from_road_px * metres / 350.0) + 0.02
     wanted = _share_out(cover, count)
+    free = np.full(cover.shape, 1e4, dtype=np.float32)
+    if keep_off is not None and keep_off.any():
+        free = scipy.ndimage.distance_transform_edt(~keep_off).astype(np.float32)
     shapes, codes = [], []
     for index, n in wanted.items():
-        weight = np.where((cover == index) & (depth >= 1.0), near * np.minimum(depth, 4.0), 0).ravel()
+        weight = np.where((cover == index) & (free >= 3.0), near * np.minimum(depth, 4.0), 0).ravel()
         places = _draw_apart(weight, truth.shape, n, rng)
         for r, c in places:
-            radius = min(max(0.8, 0.85 * depth[r, c]), rng.uniform(1.5, 6.5))
+            radius = min(max(0.8, 0.85 * depth[r, c]), rng.uniform(1.5, 6.5), (free[r, c] - 1.5) / 1.1)
             shapes.append(_draw_polygon(r, c, radius, geobox, rng))
             codes.append(int(CODE_OF_COVER[index]))
     labels = add_label_noise(np.array(codes), noise_pct, rng)
