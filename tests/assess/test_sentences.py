@@ -65,6 +65,10 @@ def test_areas_keep_about_four_digits(value: float | None, text: str) -> None:
     assert area_text(value) == text
 
 
+def test_nothing_short_of_all_is_called_all() -> None:
+    assert (percent(0.9991, 0), percent(0.9996)) == ("more than 99\u00a0%", "more than 99.9\u00a0%")
+
+
 def test_counts_keep_the_decimal_of_shared_labels() -> None:
     assert (count_text(1892), count_text(0.5)) == ("1\u202f892", "0.5")
 
@@ -146,6 +150,6 @@ def test_warnings_of_the_assessment_become_banners() -> None:
 
 def test_mapped_areas_say_why_no_interval_exists() -> None:
     areas = [ClassArea(code=1, name="Water", mapped_ha=10)]
-    assert "no interval: The polygons were digitised at will." in describe_areas(
+    assert "no interval. The polygons were digitised at will." in describe_areas(
         judged("plain", areas=areas, areas_why="the polygons were digitised at will")
     )

@@ -160,7 +160,8 @@ def draw_series(samples: SampleTable, colors: Mapping[str, str]) -> list[SeriesC
         start += size
         if source.n_steps is not None and source.n_steps > 1:
             labels = _step_labels(source)
-            charts += [_chart(band, classes, labels, colors) for band, classes in summary.items()]
+            bands = sorted(source.bands, key=lambda b: source.kinds[source.bands.index(b)] != "index")  # indices tell most
+            charts += [_chart(band, summary[band], labels, colors) for band in bands]
         else:
             for kind in dict.fromkeys(source.kinds):  # kinds differ in unit, so that each has its own axis
                 bands = [b for b, k in zip(source.bands, source.kinds, strict=True) if k == kind]

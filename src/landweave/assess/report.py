@@ -297,7 +297,7 @@ def _card_rows(card: ModelCard | None) -> list[tuple[str, str]]:
 def _missing_text(card: ModelCard) -> str:
     how = {"fill": "gaps in a series are filled linearly", "native": "gaps are passed on to the model",
            "mask": "gaps are 0 with a mask beside them"}[card.missing]  # fmt: skip
-    return f"{how}; a pixel with fewer than {card.min_valid_steps} valid dates is nodata"
+    return f"{how}; a pixel without {card.min_valid_steps} valid date{'s' if card.min_valid_steps > 1 else ''} is nodata"
 
 
 def _lineage_view(lineage: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -69,8 +69,13 @@ class Banner:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Write a share as a percentage; an absent one is a dash."""
-    return "\u2013" if value is None else f"{100 * value:.{digits}f}\u00a0%"
+    """Write a share as a percentage; an absent one is a dash, and nothing short of all is rounded up to 100 %."""
+    if value is None:
+        return "\u2013"
+    text = f"{100 * value:.{digits}f}"
+    if value < 1.0 and float(text) >= 100.0:
+        return f"more than {100 - 10.0**-digits:.{digits}f}\u00a0%"
+    return f"{text}\u00a0%"
 
 
 def count_text(value: float) -> str:
@@ -122,7 +127,8 @@ def _how_good(a: Assessment) -> str:
         return "Nothing has been compared with the truth yet, so nobody knows how good it is."
     where = ((random, "of the samples at places between those that it learnt from"), (spatial, "at new places"))
     told = [f"{percent(s.overall_accuracy, 0)} {place}" for s, place in where if s is not None]
-    return f"The model names the right class for {' and '.join(told)}. No map has been compared with the truth."
+    judged = "The map itself has not been compared with the truth" if a.areas else "No map has been compared with the truth"
+    return f"The model names the right class for {' and '.join(told)}. {judged}."
 
 
 def _range(e: Estimate) -> str:
@@ -141,9 +147,10 @@ def find_key_figures(assessment: Assessment) -> list[KeyFigure]:
             scores.random, "random", "How well does the model do between the places it learnt from?",
             "Random folds: tested samples have training samples next to them. Says nothing about other regions."))  # fmt: skip
     if scores.spatial is not None:
+        pieces = "groups" if scores.spatial.block_size_m is None else "blocks"
         figures.append(_fold_figure(
             scores.spatial, "spatial", "How well does it do at new places?",
-            "Spatial folds: whole blocks were kept from the model. To be quoted before using it elsewhere."))  # fmt: skip
+            f"Spatial folds: whole {pieces} were kept from the model. To be quoted before using it elsewhere."))  # fmt: skip
         figures += _learnable_figure(scores.spatial)
     return figures
 
@@ -249,7 +256,7 @@ def describe_areas(assessment: Assessment) -> str:
         text = ("Estimated from the reference sample, which corrects for the errors of the map. The line is the 95 % interval; "
                 "the diamond is what counting pixels on the map would give.")  # fmt: skip
         return f"{text} {assessment.design.estimator_note}".strip()
-    return ("Counted on the map, each pixel with its true area on the ellipsoid. There is no interval: "
+    return ("Counted on the map, each pixel with its true area on the ellipsoid. There is no interval. "
             + _sentence(assessment.areas_why or "no reference sample was drawn by a design"))  # fmt: skip
 
 
