@@ -34,7 +34,7 @@ def test_files_of_one_date_are_one_scene_and_scenes_are_in_order(series):
 
 def test_bands_are_kept_in_the_order_asked_for(series):
     assert find(series, pattern=PATTERN, bands=["red", "nir"])[0].bands == ("red", "nir")
-    assert find(series, pattern=PATTERN, bands="red")[0].bands == ("red",)
+    assert find(series, pattern=PATTERN, bands="RED", scale={"Red": 0.5})[0].assets[0].scale == 0.5
 
 
 def test_absent_band_asked_for_lists_what_is_there(series):

@@ -24,6 +24,14 @@ def test_stem_is_what_the_bands_of_a_scene_share():
     assert stems == {"022024_2018-12-19_2018-12-31"}
 
 
+@pytest.mark.parametrize(("pattern", "name", "stem"), [
+    ("{date:%Y}_stack.gtif", "2002_stack.gtif", "2002_stack"), ("{date:%Y}TM", "2000TM", "2000TM"),
+    ("{band}.tif", "red.tif", ""), ("v1.2_{band}", "v1.2_red", "v1.2"), ("{date:%Y%m%d}/{band}.tif", "20200102/red.tif", "20200102"),
+])  # fmt: skip
+def test_stem_goes_without_extension(pattern, name, stem):
+    assert Pattern(pattern).match(name).stem == stem
+
+
 def test_day_stands_for_itself_and_a_time_for_an_instant():
     assert Pattern("{date:%Y%j}.tif").match("1999322.tif").times == (datetime(1999, 11, 18), datetime(1999, 11, 19))
     assert Pattern("{date:%Y%m%dT%H%M%S}.tif").match("20240830T100559.tif").times == (datetime(2024, 8, 30, 10, 5, 59),) * 2

@@ -74,9 +74,11 @@ def _select_bands(found: Sequence[Found], options: SourceOptions) -> list[Found]
 
 
 def _canonical(name: str, found: Sequence[Found]) -> str:
-    if any(i.asset.band == name for i in found):
-        return name
-    for sensor in {id(i.sensor): i.sensor for i in found}.values():
+    """Give the name that the files' layers have for a name or alias of the recipe, in whatever case it is written."""
+    there = {i.asset.band.casefold(): i.asset.band for i in found}
+    if name.casefold() in there:
+        return there[name.casefold()]
+    for sensor in {i.sensor.name: i.sensor for i in found}.values():
         band = None if sensor.is_open else sensor.find_band(name)
         if band is not None:
             return band.name
@@ -146,9 +148,8 @@ _UNITLESS: tuple[BandKind, ...] = ("reflectance", "index")
 
 def _of_band(given: Mapping[str, T], band: Band) -> T | None:
     """Give what the recipe says of a band, by its name or an alias."""
-    if band.name in given:
-        return given[band.name]
-    return next((v for k, v in given.items() if k.casefold() in (a.casefold() for a in band.aliases)), None)
+    called = {n.casefold() for n in (band.name, *band.aliases)}
+    return next((v for k, v in given.items() if k.casefold() in called), None)
 
 
 def _make_scene(part: Sequence[Found], sensor: Sensor, options: SourceOptions) -> Scene:

@@ -101,8 +101,10 @@ class Pattern:
         except ValueError:
             return None
         values = found.groupdict()
-        start, end = found.span("band") if "band" in values else (len(tail), len(tail))
-        stem = (tail[:start] + tail[end:]).rsplit(".", 1)[0] if "." in tail[end:] else tail[:start] + tail[end:]
+        start, end = found.span("band") if "band" in values else (0, 0)
+        dot = tail.rfind(".")
+        stop = dot if dot > max(end - 1, tail.rfind("/")) else len(tail)  # without the extension
+        stem = tail[:start] + tail[end:stop]
         others = {k: v for k, v in values.items() if k not in (*_TIMES, "band")}
         return NameFields(values.get("band"), times, others, re.sub(r"([_\-.])[_\-.]+", r"\1", stem).strip("_-./"))
 
