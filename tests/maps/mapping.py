@@ -83,8 +83,10 @@ class FakeModel:
 
 def main(folder: str, out: str, sleep_s: str) -> None:
     """Fork a process that maps at every line on the standard input; tell of blocks, and of ends, on the standard output."""
-    scenes = [Scene(s["id"], SENSOR, datetime.fromisoformat(s["start"]), datetime.fromisoformat(s["end"]),
-                    tuple(Asset(*a) for a in s["assets"])) for s in json.loads(Path(folder, "scenes.json").read_text())]  # fmt: skip
+    scenes = [
+        Scene(s["id"], SENSOR, *(datetime.fromisoformat(s[k]) for k in ("start", "end")), tuple(Asset(*a) for a in s["assets"]))
+        for s in json.loads(Path(folder, "scenes.json").read_text())
+    ]
     print("ready", flush=True)
     for _ in sys.stdin:
         pid = os.fork()

@@ -114,8 +114,9 @@ def test_codes_above_253_make_a_uint16_map(mapping, cubes, tmp_path):
 
 
 def test_probabilities_that_are_none_are_refused(model, cubes, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(model), "predict_proba", lambda self, blocks: np.full((3, *cubes.geobox.shape), 2, dtype=np.float32))
-    with pytest.raises(MapError, match="outside 0..1"):
+    wrong = np.full((3, *cubes.geobox.shape), 2, dtype=np.float32)
+    monkeypatch.setattr(type(model), "predict_proba", lambda self, blocks: wrong)
+    with pytest.raises(MapError, match=r"outside 0\.\.1"):
         predict_map(model, cubes, tmp_path / "out", options=MapOptions(block_px=1024))
 
 

@@ -22,6 +22,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RioWindow
 
@@ -104,11 +105,15 @@ def write_cog(
     if step_px < TILE_PX or step_px % TILE_PX:
         raise GridError(f"step of {step_px} px does not fit tiles of {TILE_PX} px; give a multiple of {TILE_PX}")
     final = Path(path)
-    with atomic_path(final) as part, _scratch_folder(final, scratch) as folder, _disk_full_as_error(final):
+    final.parent.mkdir(parents=True, exist_ok=True)
+    needed = estimate_cog_bytes(geobox, spec)
+    with _disk_full_as_error(final, needed), _scratch_folder(final, scratch) as folder, atomic_path(final) as part:
         source = folder / f"{final.stem}.source.tif"
-        sums = _write_source(source, geobox, read, spec, step_px)
-        _copy_to_cog(source, part, spec, threads)
-        source.unlink()
+        try:
+            sums = _write_source(source, geobox, read, spec, step_px)
+            _copy_to_cog(source, part, spec, threads)
+        finally:
+            source.unlink(missing_ok=True)
         _check_pixels(part, sums, step_px)
     return final
 
@@ -127,15 +132,20 @@ def _scratch_folder(final: Path, scratch: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _disk_full_as_error(final: Path) -> Iterator[None]:
-    """Turn GDAL's many ways of failing to write into one `DiskFullError` where the disk is what failed."""
+def _disk_full_as_error(final: Path, needed: int) -> Iterator[None]:
+    """Turn GDAL's many ways of failing to write into one `DiskFullError` where the disk is too small.
+
+    Its errors seldom say so (the system's message goes to stderr), and its temporary files are gone by the time they arrive.
+    """
     try:
         yield
-    except RasterioError as err:
+    except (RasterioError, CPLE_BaseError, DiskFullError) as err:
         free = shutil.disk_usage(final.parent).free
-        if is_disk_full(err) or free < 2**20:
-            raise DiskFullError(errno.ENOSPC, f"disk is full: {final} could not be written, {free / 2**20:.1f} MiB are free; "
-                                              f"free space on {final.parent} or choose another --out") from err  # fmt: skip
+        if is_disk_full(err) or free < needed:
+            raise DiskFullError(
+                errno.ENOSPC, f"disk is full: {final} needs up to {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free; "
+                              "nothing of it was kept. Free space or choose another --out",
+            ) from err  # fmt: skip
         raise
 
 

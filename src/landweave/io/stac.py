@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyproj import CRS as ProjCRS  # noqa: N811 (the odc class has the same name)
@@ -25,6 +25,9 @@ from landweave.grid import GeoBox, crs_of, metres_per_pixel
 from landweave.io.files import read_json, write_json
 from landweave.legend import Legend
 from landweave.types import MapProduct, ModelCard, ModelInput
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 __all__ = ["add_asset", "make_item", "validate_item", "write_item"]
 
@@ -217,16 +220,26 @@ def validate_item(item: Mapping[str, Any]) -> list[str]:
         MapError: If it names an extension whose schema does not ship with the package.
     """
     from jsonschema import Draft7Validator
-    from jsonschema.exceptions import best_match
 
     wrong = []
     for uri in (_ITEM_SCHEMA, *item.get("stac_extensions", ())):
         if uri not in _schemas():
             raise MapError(f"the schema {uri} does not ship with this version; known: {', '.join(_EXTENSIONS.values())}")
         for error in Draft7Validator(_schemas()[uri], registry=_registry()).iter_errors(item):
-            deepest = best_match([error]) or error  # of an "any of these" the branch that came closest
-            wrong.append(f"{'/'.join(str(p) for p in deepest.absolute_path) or 'item'}: {deepest.message[:200]}")
+            inner = _innermost(error)
+            wrong.append(f"{'/'.join(str(p) for p in inner.absolute_path) or 'item'}: {inner.message[:200]}")
     return list(dict.fromkeys(wrong))
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """Follow an "any of these" to what was really wrong: in the branch for items, not in the one for collections."""
+    while error.context:
+        branches: dict[Any, list[ValidationError]] = {}
+        for inner in error.context:
+            branches.setdefault(inner.schema_path[0], []).append(inner)
+        likely = min(branches.values(), key=lambda es: (any(list(e.path) == ["type"] for e in es), len(es)))
+        error = max(likely, key=lambda e: len(e.path))
+    return error
 
 
 @lru_cache(maxsize=1)

@@ -88,7 +88,7 @@ def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: 
     """
     budget = parse_bytes(memory)
     base = psutil.Process().memory_info().rss
-    cache = min(256 * 2**20, max(16 * 2**20, budget // 8))
+    cache = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
     per_px = bytes_per_px(card, cubes)
     halo = card.context_px
 

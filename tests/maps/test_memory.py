@@ -1,0 +1,48 @@
+"""The memory budget decides the block size, and is read as people write it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import psutil
+import pytest
+from rasterio._env import get_gdal_config
+
+from landweave.errors import MapError
+from landweave.maps.memory import gdal_cache, measure_peak, parse_bytes, plan_memory
+
+
+@pytest.mark.parametrize(("text", "size"), [("2GiB", 2**31), ("800 MB", 8 * 10**8), ("1.5G", 3 * 2**29), (4096, 4096)])
+def test_sizes_are_read_as_people_write_them(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["2 gibs", "-1GiB", "0", "much"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(MapError, match=f"memory is '{text}'; give a size such as 2GiB"):
+        parse_bytes(text)
+
+
+def test_less_memory_and_more_workers_make_smaller_blocks(model, cubes):
+    base = psutil.Process().memory_info().rss
+    roomy = plan_memory("16GiB", model.card, cubes, workers=1)
+    tight = plan_memory(base + 100 * 2**20, model.card, cubes, workers=8)
+    assert tight.block_px <= roomy.block_px
+    assert tight.block_bytes * 8 + tight.base + tight.gdal_cache <= tight.budget
+
+
+def test_gdals_cache_is_held_and_given_back():
+    before = get_gdal_config("GDAL_CACHEMAX")
+    with gdal_cache(48 * 2**20):
+        assert int(get_gdal_config("GDAL_CACHEMAX")) == 48 * 2**20
+    assert get_gdal_config("GDAL_CACHEMAX") == before
+
+
+def test_the_peak_is_measured():
+    base = psutil.Process().memory_info().rss
+    with measure_peak() as meter:
+        block = np.ones(200 * 2**20, dtype=np.uint8)
+        time.sleep(0.15)  # the meter looks every 0.05 s
+        del block
+    assert meter.peak_bytes > base + 100 * 2**20  # other memory may have been given back meanwhile
