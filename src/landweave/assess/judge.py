@@ -148,7 +148,7 @@ def _by_purpose(reference: SampleTable, training: SampleTable | None) -> tuple[S
     purpose = reference.frame["purpose"].to_numpy() if "purpose" in reference.frame else np.array([])
     is_reference, is_training = purpose == "reference", purpose == "train"
     if is_reference.any() and is_training.any():
-        return reference.select(is_reference), training or reference.select(is_training)
+        return reference.select(is_reference), reference.select(is_training) if training is None else training
     return reference, training
 
 
@@ -195,7 +195,10 @@ def _gather(case: _Case) -> tuple[Evidence, NDArray[np.str_]]:
     frame, product = case.samples.frame, case.product
     names = frame["class"].astype(str).to_numpy()
     own = case.samples.legend
-    classes = own if product is None else merge_legends(product.legend, own, set(names.tolist()))
+    used = set(names.tolist())
+    if case.predicted is not None:
+        used |= {own.names[i] for i in np.unique(case.predicted) if i >= 0}
+    classes = own if product is None else merge_legends(product.legend, own, used)
     reasons = np.full(len(frame), "", dtype="U40")
     if case.predicted is not None:
         table = np.array([*(classes.index_of(n) if n in classes.names else -1 for n in own.names), -1])
