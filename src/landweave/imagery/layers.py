@@ -19,7 +19,7 @@ from landweave.errors import BandError, GridError, SceneError, SourceError
 from landweave.grid import GeoBox
 from landweave.imagery.naming import name_layers, name_of_file
 from landweave.imagery.options import SourceOptions
-from landweave.imagery.pattern import NameFields, Pattern, Times
+from landweave.imagery.pattern import NameFields, Pattern, Times, to_utc
 from landweave.io.rasters import RasterInfo, read_info
 from landweave.sensors import get_sensor
 from landweave.types import Asset, Sensor
@@ -136,7 +136,8 @@ def read_name(path: Path, sensor: Sensor, options: SourceOptions) -> NameFields 
 
 def _day(value: date | datetime) -> Times:
     if isinstance(value, datetime) and value.time() != time():
-        return value.replace(tzinfo=None), value.replace(tzinfo=None)
+        instant = to_utc(value)
+        return instant, instant
     start = datetime(value.year, value.month, value.day)
     return start, start + timedelta(days=1)
 
@@ -169,7 +170,6 @@ def _layer_dates(path: Path, info: RasterInfo, options: SourceOptions) -> list[d
     return dates
 
 
-@lru_cache(maxsize=64)
 def read_dates(path: Path) -> list[date]:
     """Read a text file of one ISO date per line.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-__all__ = ["NameFields", "Pattern", "Times", "parse_time"]
+__all__ = ["NameFields", "Pattern", "Times", "parse_time", "to_utc"]
 
 Times = tuple[datetime | None, datetime | None]
 
@@ -21,6 +21,11 @@ _TIMES = ("start", "end", "date")
 _PART = re.compile(r"\{(\w+)(?::([^{}]*))?\}|(\*+)|([^{}*]+)|([{}])")
 
 
+def to_utc(time: datetime) -> datetime:
+    """Give a time as UTC without a zone; one without a zone is UTC already."""
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+
+
 def parse_time(text: str, time_format: str | None = None) -> tuple[datetime, datetime]:
     """Read a time and give the span that it stands for: a year, month or day as precisely as it is told, or an instant.
 
@@ -28,7 +33,7 @@ def parse_time(text: str, time_format: str | None = None) -> tuple[datetime, dat
         ValueError: If it is none.
     """
     if time_format is None:
-        start = datetime.fromisoformat(text).replace(tzinfo=None)
+        start = to_utc(datetime.fromisoformat(text))
         return start, start + timedelta(days=1) if len(text) <= len("2020-01-01") else start
     start = datetime.strptime(text, time_format)
     told = set(re.findall(r"%(.)", time_format))

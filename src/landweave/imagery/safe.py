@@ -12,6 +12,7 @@ from landweave.grid import GeoBox
 from landweave.imagery.archive import Archive
 from landweave.imagery.layers import Found, check_crs, read_header
 from landweave.imagery.options import SourceOptions
+from landweave.imagery.pattern import to_utc
 from landweave.sensors import get_sensor
 from landweave.types import Asset, Sensor
 
@@ -47,7 +48,7 @@ def read_product(archive: Archive, options: SourceOptions) -> list[Found]:
     sensor = _check_sensor(archive, level.upper(), options)
     root = _parse(archive, name or "")
     scale, offsets = _coding(root, level.upper(), archive)
-    time = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME", archive).replace("Z", "+00:00")).replace(tzinfo=None)
+    time = to_utc(datetime.fromisoformat(_text(root, "PRODUCT_START_TIME", archive)))
     uri = PurePosixPath(_text(root, "PRODUCT_URI", archive)).name.removesuffix(".SAFE")
     images = _choose_images(archive, sensor)
     if not images:
