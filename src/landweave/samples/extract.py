@@ -155,8 +155,8 @@ def _check_one_time(frame: gpd.GeoDataFrame, cubes: CubeSet) -> None:
     timed = any("time" in c.dims for c in cubes.cubes.values())
     if timed and len(starts) and (starts.max() - starts.min()).days > _HALF_YEAR:
         raise SampleError(f"labels are of {starts.nunique()} times from {starts.min().date()} to {starts.max().date()}, but "
-                          "without a season every row would get the same dates; state a season (start, length_days, steps) in the "
-                          "recipe, or keep the rows of one year with where")  # fmt: skip
+                          "without a season every row would get the same dates; state a season (start, length_days, steps), "
+                          "or keep the rows of one year with where")  # fmt: skip
 
 
 def season_starts(frame: gpd.GeoDataFrame, season: Season) -> list[date | None]:

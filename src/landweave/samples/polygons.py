@@ -1,6 +1,7 @@
 """Polygons into pixels: the pixels whose centre lies inside, holes respected, capped by a seeded choice.
 
-Receives polygons in the grid's crs; hands on the sampled places with the polygon that each came from.
+Receives polygons in the grid's crs; hands on the sampled places with the polygon that each came from. A polygon is held as
+spans of pixels along rows, so that one as large as a tile costs no more memory than its outline.
 """
 
 from __future__ import annotations
@@ -9,18 +10,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
-from landweave.grid import GeoBox, Window
+from landweave.grid import GeoBox
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["PolygonPixels", "pixels_in_polygon", "sample_polygons"]
+__all__ = ["PixelSpans", "PolygonPixels", "find_spans", "sample_polygons"]
 
-_STRIP_PX = 4_000_000
-"""Pixels that one polygon is rasterised in at a time, to bound the memory of polygons as large as a tile."""
+
+@dataclass(frozen=True)
+class PixelSpans:
+    """Runs of pixels along rows: columns `start` to `end` (exclusive) of `row`, in order."""
+
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Pixels in all spans."""
+        return int((self.end - self.start).sum())
+
+    def pick(self, ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give row and column of the pixels with these numbers, counted from 0 through all spans."""
+        ends = np.cumsum(self.end - self.start)
+        span = np.searchsorted(ends, ranks, side="right")
+        return self.row[span], self.end[span] - (ends[span] - ranks)
 
 
 @dataclass(frozen=True)
@@ -42,38 +58,33 @@ class PolygonPixels:
     n_inside: NDArray[np.int64]
 
 
-def pixels_in_polygon(polygon: Any, geobox: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the rows and columns of the pixels whose centre lies inside a polygon (shapely, in the grid's crs).
+def find_spans(polygon: Any, geobox: GeoBox) -> PixelSpans:
+    """Find the pixels whose centre lies inside a polygon or multipolygon (shapely, in the grid's crs), by the even-odd rule.
 
-    A centre exactly on the border belongs to one of two adjoining polygons, never to both (GDAL's rule).
+    Along the line through the centres of a row, the outline's crossings in order open and close spans. Crossings are half
+    open, so that a centre exactly on a border that two polygons share belongs to one of them.
     """
-    from rasterio.features import rasterize
+    import shapely
 
-    window = _window_of(polygon.bounds, geobox)
-    rows: list[NDArray[np.int64]] = []
-    cols: list[NDArray[np.int64]] = []
-    height = max(1, _STRIP_PX // max(window.width, 1))
-    for top in range(window.row, window.row_end, height):
-        shape = (min(height, window.row_end - top), window.width)
-        if 0 in shape:
-            continue
-        affine = geobox.affine @ Affine.translation(window.col, top)
-        inside = rasterize([(polygon, 1)], out_shape=shape, transform=affine, fill=0, dtype="uint8")
-        r, c = np.nonzero(inside)
-        rows.append(r + top)
-        cols.append(c + window.col)
-    if not rows:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    return np.concatenate(rows), np.concatenate(cols)
-
-
-def _window_of(bounds: tuple[float, float, float, float], geobox: GeoBox) -> Window:
-    left, bottom, right, top = bounds
-    corners = [~geobox.affine @ p for p in ((left, bottom), (left, top), (right, bottom), (right, top))]
-    c, r = [p[0] for p in corners], [p[1] for p in corners]
-    col, row = int(np.floor(min(c))), int(np.floor(min(r)))
-    window = Window(row, col, int(np.ceil(max(r))) - row + 1, int(np.ceil(max(c))) - col + 1)
-    return window.clip((geobox.shape[0], geobox.shape[1]))
+    rings = shapely.get_rings(shapely.get_parts(polygon))
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    inverse = ~geobox.affine
+    x = inverse.a * xy[:, 0] + inverse.b * xy[:, 1] + inverse.c
+    y = inverse.d * xy[:, 0] + inverse.e * xy[:, 1] + inverse.f
+    is_edge = ring[1:] == ring[:-1]
+    x0, x1, y0, y1 = x[:-1][is_edge], x[1:][is_edge], y[:-1][is_edge], y[1:][is_edge]
+    down = y0 > y1  # one direction for an edge and its twin in the neighbouring polygon, so that both round alike
+    x0, x1, y0, y1 = np.where(down, x1, x0), np.where(down, x0, x1), np.where(down, y1, y0), np.where(down, y0, y1)
+    first = np.clip(np.ceil(y0 - 0.5), 0, geobox.shape[0]).astype(np.int64)
+    n = np.clip(np.ceil(y1 - 0.5), 0, geobox.shape[0]).astype(np.int64) - first
+    edge = np.repeat(np.arange(len(n)), n)
+    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(n) - n, n)
+    crossing = x0[edge] + (row + 0.5 - y0[edge]) * ((x1[edge] - x0[edge]) / (y1[edge] - y0[edge]))
+    order = np.lexsort((crossing, row))
+    row, column = row[order], np.clip(np.ceil(crossing[order] - 0.5), 0, geobox.shape[1]).astype(np.int64)
+    start, end = column[0::2], column[1::2]
+    filled = end > start
+    return PixelSpans(row[0::2][filled], start[filled], end[filled])
 
 
 def sample_polygons(
@@ -82,7 +93,7 @@ def sample_polygons(
     """Choose pixels of every polygon.
 
     Args:
-        polygons: Polygons and multipolygons in the grid's crs; those outside the grid give nothing.
+        polygons: Polygons and multipolygons in the grid's crs; those outside the grid give their representative point.
         geobox: The grid.
         max_per_polygon: At most this many of each, chosen at random; all by default.
         rng: Makes the choice; polygon by polygon, so that the order of the file decides.
@@ -91,25 +102,21 @@ def sample_polygons(
         The places, polygon by polygon in the order of the input, row by row within each.
     """
     a = geobox.affine
-    index: list[NDArray[np.int64]] = []
-    xs: list[NDArray[np.float64]] = []
-    ys: list[NDArray[np.float64]] = []
-    sub: list[NDArray[np.bool_]] = []
+    parts: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     n_inside = np.zeros(len(polygons), dtype=np.int64)
     for i, polygon in enumerate(polygons):
-        rows, cols = pixels_in_polygon(polygon, geobox)
-        n_inside[i] = len(rows)
-        if len(rows) == 0:
+        spans = find_spans(polygon, geobox)
+        n_inside[i] = len(spans)
+        if n_inside[i] == 0:
             point = polygon.representative_point()
-            x, y = np.array([point.x]), np.array([point.y])
+            parts.append((np.array([point.x]), np.array([point.y])))
+            continue
+        if max_per_polygon is not None and n_inside[i] > max_per_polygon:
+            ranks = np.sort(rng.choice(n_inside[i], max_per_polygon, replace=False))
         else:
-            if max_per_polygon is not None and len(rows) > max_per_polygon:
-                chosen = np.sort(rng.choice(len(rows), max_per_polygon, replace=False))
-                rows, cols = rows[chosen], cols[chosen]
-            x = a.c + a.a * (cols + 0.5) + a.b * (rows + 0.5)
-            y = a.f + a.d * (cols + 0.5) + a.e * (rows + 0.5)
-        index.append(np.full(len(x), i))
-        xs.append(x)
-        ys.append(y)
-        sub.append(np.full(len(x), n_inside[i] == 0))
-    return PolygonPixels(np.concatenate(index), np.concatenate(xs), np.concatenate(ys), np.concatenate(sub), n_inside)
+            ranks = np.arange(n_inside[i])
+        row, col = spans.pick(ranks)
+        parts.append((a.c + a.a * (col + 0.5) + a.b * (row + 0.5), a.f + a.d * (col + 0.5) + a.e * (row + 0.5)))
+    index = np.repeat(np.arange(len(parts)), [len(p[0]) for p in parts])
+    return PolygonPixels(index, np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]),
+                         n_inside[index] == 0, n_inside)  # fmt: skip

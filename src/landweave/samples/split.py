@@ -62,7 +62,7 @@ def split_spatial(samples: SampleTable, options: SplitOptions) -> list[list[Fold
     units = _join_groups(blocks, samples)
     if units.max() == 0 < blocks.max():
         raise SplitError(f"the {blocks.max() + 1} values of {options.by} share groups (such as one pixel in several years), "
-                         "so no split by it keeps groups on one side; split by block, or name another group_column")  # fmt: skip
+                         "so no split by it keeps groups on one side; split by block or by another column")  # fmt: skip
     what = {"block": "blocks", "group": "groups"}.get(options.by, f"values of {options.by}")
     if options.by not in ("block", "group") and 2 <= units.max() + 1 <= options.n_folds:
         folds = [Fold(np.flatnonzero(units != u), np.flatnonzero(units == u)) for u in range(units.max() + 1)]
