@@ -230,7 +230,7 @@ def _clusters(evidence: Evidence, options: AssessOptions) -> Estimation:
                               "the primary sampling unit of every row in the column psu")  # fmt: skip
     names, index = np.unique(evidence.psu, return_inverse=True)
     if len(names) < 2:
-        why = f"The cluster sample has a single primary sampling unit ({str(names[0])!r}), which shows no variance between units."
+        why = f"The cluster sample has a single primary sampling unit ({str(names[0])!r}), which shows no variance."
         return _plain(evidence, options, why)
     known = np.isfinite(evidence.probability) & (evidence.probability > 0)
     if known.any() and not known.all():
