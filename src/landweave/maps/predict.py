@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from landweave.cube import season_windows, select_season
-from landweave.errors import BlocksFailedError, CubeError, MapError
+from landweave.errors import BlocksFailedError, CubeError, MapError, SourceError
 from landweave.grid import Window
 from landweave.io.cog import estimate_cog_bytes
 from landweave.io.files import check_disk, lock_folder
@@ -28,6 +28,7 @@ from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.products import make_specs, write_products
 from landweave.maps.store import BlockStore, ProductLayout
+from landweave.models import check_inputs
 from landweave.types import CubeSet, MapProduct, ModelCard, Predictor, Progress
 
 __all__ = ["predict_map", "predict_maps"]
@@ -83,6 +84,7 @@ def predict_map(
         OutputLockedError: If another process writes to the folder.
         BlocksFailedError: If sources of some blocks are corrupt; the other blocks are kept (exit code 3).
         DiskFullError: If the disk cannot hold the products.
+        ModelError: If the model does not fit the cubes.
         CubeError: If the cubes cannot serve the season.
         MapError: If several seasons are asked for, or none can be told.
     """
@@ -178,6 +180,7 @@ def _make_map(run: _Run) -> MapProduct:
     plan = plan_memory(run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px)
     store = _make_store(run, plan)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
+        warnings = _check_model(run)
         store.open(run.keys)
         pending = store.find_pending()
         if pending:
@@ -193,7 +196,7 @@ def _make_map(run: _Run) -> MapProduct:
     record = StageRecord(
         name=STAGE, options=run.options.model_dump(mode="json"), inputs=_input_records(run.keys),
         outputs=tuple(record_file(p, relative_to=run.folder) for p in product.files.values()),
-        fingerprint=fingerprint_of(run.keys), keys=dict(run.keys), notes=run.cubes.notes,
+        fingerprint=fingerprint_of(run.keys), keys=dict(run.keys), notes=(*run.cubes.notes, *warnings),
         results=_results(product, store, failures), started=started, seconds=round(time.monotonic() - clock, 3),
         peak_rss_bytes=meter.peak_bytes, workers=run.workers, host=host_name(),
     )  # fmt: skip
@@ -201,6 +204,21 @@ def _make_map(run: _Run) -> MapProduct:
     if not failures:  # else the next run tries the failed blocks again
         store.remove()
     return replace(product, files={**product.files, "lineage": path})
+
+
+def _check_model(run: _Run) -> list[str]:
+    """Check the cubes against the model's card; gives the warnings.
+
+    Raises:
+        ModelError: If they do not fit.
+    """
+    try:
+        warnings = check_inputs(run.model.card, run.cubes)
+    except SourceError as err:  # comes after bands, pixel size and dates were checked
+        warnings = [f"The cube's values were not compared with the training data's: {err}"]  # the blocks in question will fail
+    for warning in warnings:
+        _log.warning("%s", warning)
+    return warnings
 
 
 def _make_store(run: _Run, plan: MemoryPlan) -> BlockStore:
