@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from landweave.assess import AssessOptions, assess_held_out, assess_map, assess_without_reference
+from landweave.assess.places import pixel_of
 from landweave.errors import AssessmentError, LegendError
 from landweave.legend import Legend
 from landweave.metrics.area import estimate_stratified
@@ -67,14 +68,16 @@ def test_a_simple_sample_is_post_stratified(product, draw_simple):
     np.testing.assert_allclose(np.sum(a.error_matrix.proportions, axis=1), [x.mapped_share for x in a.areas])
 
 
-def test_a_simple_sample_too_thin_for_post_stratification_is_taken_as_it_is(product, make_samples, land):
+def test_a_map_class_too_thin_for_post_stratification_joins_another(product, make_samples, land):
     cols = np.r_[np.arange(0, 40), np.arange(50, 80)]
     rows = np.full(70, 30)
     keep = land.mapped[rows, cols] != 1
     samples = make_samples(rows[keep], cols[keep], land.truth[rows, cols][keep], design=Design(kind="simple"))
     a = assess_map(product, samples)
-    assert a.design.estimator == "simple"
-    assert "'water' has fewer than two samples" in a.design.estimator_note
+    assert a.design.estimator == "post-stratified"
+    assert "'forest', 'water' form one post-stratum" in a.design.estimator_note
+    assert sum(x.area_ha for x in a.areas) == pytest.approx(a.total_area_ha)
+    assert a.areas[1].area_ha == 0 < a.areas[1].upper_ha
 
 
 def test_a_systematic_sample_says_that_its_errors_are_too_large(product, draw_simple):
@@ -93,6 +96,19 @@ def test_an_empty_stratum_leaves_no_area_and_says_which(product, draw_stratified
     a = assess_map(product, samples)
     assert a.areas_why.startswith("No usable reference sample lies in 'crop'")
     assert a.areas[0].area_ha is None
+
+
+def test_a_tiny_stratum_without_a_sample_widens_the_errors_and_is_said(make_product, land, draw_stratified):
+    mapped = np.where(land.mapped == 1, 0, land.mapped)
+    mapped[0, :20] = 1  # 0.4 % of the map
+    product = make_product(mapped)
+    samples = draw_stratified(product)
+    rows, cols = (i.astype(int) for i in pixel_of(samples, product.geobox))
+    samples.frame["stratum"] = np.array(["forest", "water", "crop"])[mapped[rows, cols]]
+    a = assess_map(product, samples.select(mapped[rows, cols] != 1))
+    assert a.design.estimator == "stratified"
+    assert a.areas[0].se_ha > 20 / 4800 * a.total_area_ha
+    assert any("No usable reference sample lies in 'water' (0.42% of the area)" in w for w in a.warnings)
 
 
 def test_rows_without_a_class_on_the_map_are_counted_by_reason(make_product, land, make_samples):

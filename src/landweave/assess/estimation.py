@@ -6,7 +6,7 @@ Receives class indices at the reference places with the design; hands on estimat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -131,26 +131,47 @@ def _no_design(design: Design) -> str:
             "map's errors.")  # fmt: skip
 
 
+_TOLERATED_GAP = 0.01
+"""Largest share of the area without a sample that estimates may be made beside; its worst effect is added to the errors."""
+
 DESIGN_SE = "design-based, from the linearised residuals of the estimator"
 
 
 def _simple(evidence: Evidence, options: AssessOptions) -> Estimation:
-    counts = evidence.count()[0]
-    mapped = _mapped(evidence)
-    n_mapped = counts.sum(axis=1)[mapped > 0]
-    systematic = evidence.design.kind == "systematic"
+    counts, mapped = evidence.count()[0], _mapped(evidence)
     said = "A systematic sample has no unbiased variance; that of a simple random sample is used, which is usually too large."
-    warnings = (said,) if systematic else ()
-    if (n_mapped >= 2).all():
-        note = ("A simple random or systematic sample, post-stratified by map class, which makes use of the mapped areas "
-                f"({_OLOFSSON}; Olofsson et al. 2013, doi:10.1016/j.rse.2012.10.031).")  # fmt: skip
-        estimates = estimate_stratified(counts, mapped, n_units=evidence.mapped_px if options.finite_population else None)
-        return Estimation(estimates, "post-stratified", note, True, DESIGN_SE, warnings=warnings)
-    thin = [c.name for c, n, a in zip(evidence.classes, counts.sum(axis=1), mapped, strict=True) if a > 0 and n < 2]
-    note = (f"A simple random or systematic sample; not post-stratified because {_listed(thin)} has fewer than two samples "
-            "on the map (Cochran 1977, eq. 3.8).")  # fmt: skip
-    outside = float(evidence.outside.sum())
-    return Estimation(estimate_simple(counts, outside=outside), "simple", note, True, DESIGN_SE, warnings=warnings)
+    warnings = (said,) if evidence.design.kind == "systematic" else ()
+    if counts.sum() < 2:
+        note = "A single sample, taken as it is."
+        estimates = estimate_simple(counts, outside=float(evidence.outside.sum()))
+        return Estimation(estimates, "simple", note, True, DESIGN_SE, warnings=warnings)
+    post = _post_strata(counts.sum(axis=1), mapped)
+    merged = [c.name for i, c in enumerate(evidence.classes) if mapped[i] > 0 and (post == post[i]).sum() > 1]
+    k = len(evidence.classes)
+    # every map class goes into the post-stratum that it belongs to, with the area of all its classes
+    cells = np.zeros((k, k, k))
+    cells[post, np.arange(k)] = counts
+    sizes, units = np.bincount(post, mapped, k), evidence.mapped_px
+    n_units = np.bincount(post, units, k) if options.finite_population and units is not None else None
+    possible = np.broadcast_to((post == np.arange(k)[:, None])[:, :, None], cells.shape)
+    estimates = estimate_strata(cells, sizes, n_units=n_units, possible=possible)
+    note = ("A simple random or systematic sample, post-stratified by map class, which makes use of the mapped areas "
+            f"({_OLOFSSON}; Olofsson et al. 2013, doi:10.1016/j.rse.2012.10.031)."
+            + (f" {_listed(merged)} form one post-stratum, as some have fewer than two samples." if merged else ""))  # fmt: skip
+    return Estimation(estimates, "post-stratified", note, True, DESIGN_SE, warnings=warnings)
+
+
+def _post_strata(n: NDArray[np.float64], mapped: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give the post-stratum of each class (K,): its own, or a common one for those with fewer than two samples.
+
+    Where even those together have fewer than two, the class with the largest mapped area joins them.
+    """
+    post = np.arange(len(n))
+    thin = (mapped > 0) & (n < 2)
+    if thin.any() and n[thin].sum() < 2:
+        thin[np.argmax(np.where(thin, -1, mapped))] = True
+    post[thin] = np.argmax(thin)
+    return post
 
 
 def _mapped(evidence: Evidence) -> NDArray[np.float64]:
@@ -167,14 +188,13 @@ def _stratified(evidence: Evidence, options: AssessOptions) -> Estimation:
     units = np.array([s.size_px for s in design.strata], dtype=np.float64) if options.finite_population else None
     if same and _is_one_to_one(evidence, index):
         return _olofsson(evidence, options)
-    n = np.bincount(index, minlength=len(sizes))
-    empty = [name for name, size, drawn in zip(strata_of, sizes, n, strict=True) if size > 0 and drawn == 0]
-    if empty:
-        return _plain(evidence, options, _empty_strata(empty), same)
+    gap = _find_gap(strata_of, np.bincount(index, minlength=len(sizes)), sizes)
+    if gap.share > _TOLERATED_GAP:
+        return _plain(evidence, options, gap.why, same)
     outside = np.bincount(index[evidence.outside], minlength=len(sizes)).astype(np.float64)
-    counts = evidence.count(index, len(sizes))
-    estimates = estimate_strata(counts, sizes, outside=outside, n_units=units)
-    return Estimation(estimates, "strata-other-than-map", _why_other(evidence, same), True, DESIGN_SE, same)
+    estimates = estimate_strata(evidence.count(index, len(sizes)), gap.sizes, outside=outside, n_units=units)
+    note = _why_other(evidence, same)
+    return Estimation(gap.widen(estimates), "strata-other-than-map", note, True, DESIGN_SE, same, warnings=gap.warnings)
 
 
 def _why_other(evidence: Evidence, same: bool | None) -> str:
@@ -207,17 +227,47 @@ def _is_one_to_one(evidence: Evidence, index: NDArray[np.int64]) -> bool:
 
 def _olofsson(evidence: Evidence, options: AssessOptions) -> Estimation:
     counts, mapped = evidence.count()[0], _mapped(evidence)
-    empty = [c.name for c, n, a in zip(evidence.classes, counts.sum(axis=1), mapped, strict=True) if a > 0 and n == 0]
-    if empty:
-        return _plain(evidence, options, _empty_strata(empty), True)
+    gap = _find_gap(evidence.classes.names, counts.sum(axis=1), mapped)
+    if gap.share > _TOLERATED_GAP:
+        return _plain(evidence, options, gap.why, True)
     note = f"A stratified random sample whose strata are the classes of this map ({_OLOFSSON})."
-    estimates = estimate_stratified(counts, mapped, n_units=evidence.mapped_px if options.finite_population else None)
-    return Estimation(estimates, "stratified", note, True, DESIGN_SE, True)
+    units = evidence.mapped_px if options.finite_population else None
+    estimates = gap.widen(estimate_stratified(counts, gap.sizes, n_units=units))
+    return Estimation(estimates, "stratified", note, True, DESIGN_SE, True, warnings=gap.warnings)
 
 
-def _empty_strata(names: Sequence[str]) -> str:
-    return (f"No usable reference sample lies in {_listed(names)}, so that nothing is known about that part of the map and no "
-            "area of the whole can be estimated; draw samples there.")  # fmt: skip
+@dataclass(frozen=True)
+class _Gap:
+    """Strata without a usable sample: their share of the area, and the sizes of the others (0 for the empty ones)."""
+
+    names: tuple[str, ...]
+    share: float
+    sizes: NDArray[np.float64]
+
+    @property
+    def why(self) -> str:
+        return (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.1%} of the area), so that nothing is "
+                "known about that part of the map and no area of the whole can be estimated; draw samples there.")  # fmt: skip
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        said = (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.2%} of the area). It counts as like the"
+                " rest, and the errors of areas and overall accuracy are widened by that share.")  # fmt: skip
+        return (said,) if self.names else ()
+
+    def widen(self, estimates: DesignEstimates) -> DesignEstimates:
+        """Add to areas and overall accuracy the most that the empty strata can change them by."""
+
+        def wider(e: Estimated) -> Estimated:
+            return Estimated(e.value, np.sqrt(e.se**2 + self.share**2), e.n, e.is_bound)
+
+        return replace(estimates, overall=wider(estimates.overall), area=wider(estimates.area)) if self.names else estimates
+
+
+def _find_gap(names: Sequence[str], n: NDArray[Any], sizes: NDArray[np.float64]) -> _Gap:
+    empty = (sizes > 0) & (n == 0)
+    share = float(sizes[empty].sum() / sizes.sum())
+    return _Gap(tuple(name for name, e in zip(names, empty, strict=True) if e), share, np.where(empty, 0.0, sizes))
 
 
 def _listed(names: Sequence[str]) -> str:

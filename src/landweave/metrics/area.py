@@ -2,7 +2,7 @@
 
 Receives counts of sample units by stratum and by cell of the error matrix (axis -2 map, axis -1 reference) and the strata's
 sizes; hands on shares with standard errors. One engine serves every design: each figure is a ratio of totals over the cells,
-and its variance is that of its linearised residual per sample unit (Sarndal, Swensson and Wretman 1992, eq. 5.5.9 and 7.3.2;
+and its variance is that of its linearised residual per sample unit (Sarndal, Swensson and Wretman 1992, sections 5.5 and 5.6;
 Stehman 2014, eq. 25-28). For strata that are the map's classes this gives the formulas of Olofsson et al. exactly.
 """
 
@@ -183,8 +183,8 @@ def estimate_clusters(counts: NDArray[Any], weights: NDArray[Any], *, outside: N
     """Estimate from a sample of clusters (primary sampling units), however the units within them were chosen.
 
     Every share is a ratio of weighted totals over clusters, with the variance between the clusters' residual totals taken as
-    if clusters had been drawn with replacement, V = C / (C - 1) sum_c t_c^2 (Sarndal et al. 1992, eq. 4.3.13 and 5.5.9;
-    Stehman 1997, doi:10.1016/S0034-4257(96)00176-9); it is on the safe side.
+    if clusters had been drawn with replacement, V = C / (C - 1) sum_c (t_c - mean t)^2 (the ultimate cluster variance of Hansen,
+    Hurwitz and Madow 1953; for map accuracy Stehman 1997, doi:10.1016/S0034-4257(96)00176-9); it is on the safe side.
 
     Args:
         counts: Sample units (C clusters, K map, K reference).
