@@ -157,6 +157,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, assessment: Assessment, sampl
     check = SimpleNamespace(checks=[Check(name="duplicates", passed=False, message="7 samples stand twice.")])
     lineage = {
         "host": "secret-host",
+        "recipe": {"attribution": "Contains <modified> data"},
         "versions": {"numpy": "2.0"},
         "stages": [{"name": "cube", "inputs": [{"path": "/secret/a.tif", "sha256": "abc123"}]}],
     }
@@ -209,6 +210,10 @@ def test_differences_between_folds_cannot_be_missed(full: str) -> None:
     assert "Random folds score 13 points higher in overall accuracy than spatial folds" in full
     assert "One class can never be learnt in spatial folds: Forest" in full
     assert "never learnt: fewer than two blocks" in full
+
+
+def test_attribution_of_the_data_is_told(full: str) -> None:
+    assert "Data: Contains &lt;modified&gt; data." in full
 
 
 def test_hosts_and_folders_stay_out(full: str) -> None:

@@ -98,6 +98,7 @@ def write_report(
         "samples": _sample_view(samples, colors, product, places=told), "places_told": told, "card": card,
         "card_rows": _card_rows(card), "checks": [*assessment.checks, *(check.checks if check is not None else ())],
         "lineage": _lineage_view(lineage or (card.lineage if card is not None else {})),
+        "attribution": str(((lineage or {}).get("recipe") or {}).get("attribution") or ""),
     }  # fmt: skip
     html = _environment().get_template("report.html.j2").render(context)
     write_text(path, html)
