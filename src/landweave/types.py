@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from landweave.errors import BandError, SampleError
 from landweave.grid import GeoBox, Window
@@ -177,10 +177,22 @@ class Scene:
 
 
 class SeasonStep(Options):
-    """A step of a season: days since the season's start, [from_day, to_day)."""
+    """A step of a season: days since the season's start, [from_day, to_day); may be written as the pair of them."""
 
     from_day: int
     to_day: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_pair(cls, value: Any) -> Any:
+        is_pair = isinstance(value, list | tuple) and len(value) == 2
+        return {"from_day": value[0], "to_day": value[1]} if is_pair else value
+
+    @model_validator(mode="after")
+    def _check_order(self) -> SeasonStep:
+        if self.from_day >= self.to_day:
+            raise ValueError(f"step [{self.from_day}, {self.to_day}) is empty; the first day comes first, the end is exclusive")
+        return self
 
 
 class Season(Options):

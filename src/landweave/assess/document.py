@@ -199,9 +199,9 @@ class CrossValidationSummary(Document):
 
 
 class Baseline(Document):
-    """What a classifier scores that looks at no pixel; a model that does not beat it has learnt nothing."""
+    """A score to hold the model against: classifiers that look at no pixel, or a published result under its own protocol."""
 
-    overall_accuracy: float
+    overall_accuracy: float | None = None
     macro_f1: float
     note: str = ""
 
@@ -279,7 +279,7 @@ class Assessment(Document):
         unsure_ha: Area that the model declined to classify.
         areas_why: Why there are no area estimates; null where there are.
         cross_validation: Scores of the model on its training samples, if known.
-        baselines: "majority" and "prior".
+        baselines: "majority" and "prior" (a model that does not beat them has learnt nothing), and published results.
         checks: What was looked at.
         warnings: What a reader has to know before using a number.
     """

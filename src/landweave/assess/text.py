@@ -37,7 +37,8 @@ def format_assessment(assessment: Assessment) -> list[TextTable]:
 
     Areas are hectares with the half-width of their 95 % interval, accuracies have three digits with 1.96 standard errors.
     """
-    tables = [_areas(assessment), _accuracies(assessment), _matrix(assessment), _cross_validation(assessment)]
+    made = (_areas, _overall, _accuracies, _matrix, _cross_validation)
+    tables = [make(assessment) for make in made]
     return [table for table in tables if table is not None]
 
 
@@ -80,13 +81,21 @@ def _accuracies(assessment: Assessment) -> TextTable | None:
         (c.name, _share(c.users, sure), _share(c.producers, sure), _share(c.f1, sure), _share(c.iou, sure))
         for c in assessment.classes
     ]
-    overall, macro = _share(assessment.overall_accuracy, sure), _share(assessment.macro_f1, sure)
-    rows.append(("overall accuracy", overall, "", "", ""))
-    rows.append(("macro-F1", "", "", macro, ""))
+    return TextTable("Accuracy by class", ("class", "user's", "producer's", "F1", "IoU"), tuple(rows))
+
+
+def _overall(assessment: Assessment) -> TextTable | None:
+    if assessment.overall_accuracy.value is None:
+        return None
+    sure = assessment.intervals.method is not None
+    rows = [
+        ("overall accuracy", _share(assessment.overall_accuracy, sure)),
+        ("macro-F1", _share(assessment.macro_f1, sure)),
+    ]
     if assessment.kappa is not None:
-        rows.append(("kappa", f"{assessment.kappa:.3f}", "", "", ""))
-    note = f"{assessment.n_used} of {assessment.n_samples} samples. {assessment.basis_note}"
-    return TextTable("Accuracy", ("class", "user's", "producer's", "F1", "IoU"), tuple(rows), note)
+        rows.append(("kappa", f"{assessment.kappa:.3f}"))
+    rows.append(("samples", f"{assessment.n_used} of {assessment.n_samples}"))
+    return TextTable("Accuracy", ("score", "value"), tuple(rows), assessment.basis_note)
 
 
 def _matrix(assessment: Assessment) -> TextTable | None:
@@ -109,9 +118,9 @@ def _cross_validation(assessment: Assessment) -> TextTable | None:
             rows += _fold_rows(name, scores)
     if not rows:
         return None
-    rows += [
-        (f"baseline: {name}", f"{b.overall_accuracy:.3f}", f"{b.macro_f1:.3f}") for name, b in assessment.baselines.items()
-    ]
+    for name, baseline in assessment.baselines.items():
+        overall = _NONE if baseline.overall_accuracy is None else f"{baseline.overall_accuracy:.3f}"
+        rows.append((f"baseline: {name}", overall, f"{baseline.macro_f1:.3f}"))
     lonely = section.spatial.classes_in_one_block if section.spatial is not None else []
     said = f"Classes in one block, which spatial folds cannot learn: {', '.join(lonely)}." if lonely else ""
     return TextTable("Cross-validation", ("folds", "overall accuracy", "macro-F1"), tuple(rows), said)

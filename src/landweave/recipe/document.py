@@ -22,7 +22,7 @@ from landweave.recipe.reading import describe_errors, load_yaml, resolve_paths
 from landweave.samples import SampleOptions, SplitOptions
 from landweave.types import Options, Season
 
-__all__ = ["ClassOptions", "Recipe", "read_recipe", "recipe_schema"]
+__all__ = ["ClassOptions", "PublishedOptions", "Recipe", "read_recipe", "recipe_schema"]
 
 _PATHS = {
     ("imagery", "*", "paths"): True,
@@ -47,6 +47,33 @@ class ClassOptions(Options):
     definition: str = Field("", description="what the class means, in a sentence")
 
 
+class PublishedOptions(Options):
+    """A published result on the same samples, and the protocol to repeat with our model."""
+
+    name: str = Field(min_length=1, description="what it is called in the report")
+    source: str = Field("", description="where the figures come from")
+    users: dict[str, float] = Field(description="published user's accuracy per class, 0..1")
+    producers: dict[str, float] = Field(description="published producer's accuracy per class, 0..1")
+    train_share: float = Field(gt=0, lt=1, description="share of each class's rows that a resample trains on; the rest tests")
+    n_resamples: int = Field(100, ge=1, le=10_000, description="random resamples")
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> PublishedOptions:
+        if set(self.users) != set(self.producers) or not self.users:
+            odd = sorted(set(self.users) ^ set(self.producers))
+            raise ValueError(f"users and producers must name the same classes; {', '.join(odd) or 'none'} stands in one only")
+        wrong = [v for v in (*self.users.values(), *self.producers.values()) if not 0 <= v <= 1]
+        if wrong:
+            raise ValueError(f"accuracy {wrong[0]} is not a share; give 0..1")
+        return self
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean over the classes of the harmonic mean of user's and producer's accuracy."""
+        pairs = [(self.users[name], self.producers[name]) for name in self.users]
+        return sum(2 * u * p / (u + p) if u + p else 0.0 for u, p in pairs) / len(pairs)
+
+
 class Recipe(Options):
     """What goes into a map and how it is judged; every part but `name` and `samples` has defaults."""
 
@@ -65,6 +92,7 @@ class Recipe(Options):
     reference: SampleOptions | None = Field(None, description="labelled places of higher quality that the map is judged on")
     split: SplitOptions = Field(default_factory=SplitOptions, description="folds of the cross-validation")
     model: ModelOptions = Field(default_factory=ModelOptions, description="the model and its parameters")
+    published: PublishedOptions | None = Field(None, description="a published result to repeat and compare with, in macro-F1")
     map: MapOptions = Field(default_factory=MapOptions, description="what is written for the map")
     assess: AssessOptions = Field(default_factory=AssessOptions, description="how the map is judged")
 

@@ -21,6 +21,8 @@ from landweave.imagery import find_scenes
 from landweave.io.files import lock_folder, read_json, sha256_file, sha256_json, write_json
 from landweave.io.lineage import FileRecord
 from landweave.io.tables import read_samples, write_samples
+from landweave.metrics.accuracy import score_matrix
+from landweave.metrics.confusion import count_confusion
 from landweave.models import (
     ModelChoice,
     ModelOptions,
@@ -32,7 +34,7 @@ from landweave.models import (
     save_model,
     train_model,
 )
-from landweave.recipe.document import Recipe
+from landweave.recipe.document import PublishedOptions, Recipe
 from landweave.recipe.ledger import Ledger
 from landweave.samples import (
     SampleReport,
@@ -44,6 +46,7 @@ from landweave.samples import (
     import_series,
     set_aside,
     split_random,
+    split_resamples,
     split_spatial,
 )
 from landweave.types import CubeSet, MapProduct, Predictor, Progress, SampleTable, Scene
@@ -334,8 +337,32 @@ def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str,
         split=split, options=job.recipe.assess,
     )  # fmt: skip
     baselines = make_baselines(truth, len(samples.legend))
+    if job.recipe.published is not None:
+        baselines |= _repeat_published(job, job.recipe.published, samples, options)
     return {"cross_validation": summary.model_dump(mode="json"),
             "baselines": {k: b.model_dump(mode="json") for k, b in baselines.items()}}  # fmt: skip
+
+
+def _repeat_published(
+    job: Job, published: PublishedOptions, samples: SampleTable, options: ModelOptions
+) -> dict[str, Baseline]:
+    """Run the protocol of a published result with our model, and put both macro-F1 side by side."""
+    known, named = set(samples.legend.names), set(published.users)
+    if known != named:
+        raise RecipeError(f"published names the classes {sorted(named)}, the legend has {sorted(known)}; they must be the same")
+    folds = split_resamples(samples, train_share=published.train_share, n_resamples=published.n_resamples, seed=options.seed)
+    progress = None if job.progress is None else _rename(job.progress, "published")
+    result = cross_validate(samples, folds, options=options, n_jobs=job.workers, progress=progress)
+    matrices = np.stack([count_confusion(row, result.truth, len(samples.legend)) for row in result.predicted])
+    oa, f1 = score_matrix(matrices, "overall_accuracy"), score_matrix(matrices, "macro_f1")
+    note = f"{published.n_resamples} random resamples, {published.train_share:.0%} of each class to train"
+    return {
+        published.name: Baseline(macro_f1=published.macro_f1, note=f"Published: {published.source or published.name}."),
+        f"this model, protocol of {published.name}": Baseline(
+            overall_accuracy=float(oa.mean()), macro_f1=float(f1.mean()),
+            note=f"{note}; standard deviation between resamples {f1.std():.3f}. Rows of one place stand on both sides.",
+        ),
+    }  # fmt: skip
 
 
 def _rename(progress: Progress, stage: str) -> Progress:

@@ -8,7 +8,7 @@ from landweave.samples.extract import extract_samples
 from landweave.samples.options import DesignOptions, DrawOptions, SampleOptions, SplitOptions, StratumOptions
 from landweave.samples.reference import import_reference
 from landweave.samples.series import import_series
-from landweave.samples.split import hold_out, split_random, split_spatial
+from landweave.samples.split import hold_out, split_random, split_resamples, split_spatial
 
 __all__ = [
     "DesignOptions",
@@ -31,5 +31,6 @@ __all__ = [
     "import_series",
     "set_aside",
     "split_random",
+    "split_resamples",
     "split_spatial",
 ]

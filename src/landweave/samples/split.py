@@ -41,6 +41,37 @@ def split_random(samples: SampleTable, options: SplitOptions) -> list[list[Fold]
     return [_folds_of_units(samples, units, options, [options.seed, 0, r], what) for r in range(options.n_repeats)]
 
 
+def split_resamples(samples: SampleTable, *, train_share: float, n_resamples: int, seed: int = 0) -> list[list[Fold]]:
+    """Draw training rows at random, a share of each class, and test on all others; again and again.
+
+    A protocol of many papers, which keeps neither groups nor places apart: for comparison with their figures.
+
+    Args:
+        samples: The samples.
+        train_share: Share of each class's rows to train on, 0..1; at least one row, and one is left to test.
+        n_resamples: How often.
+        seed: Seed of the draws.
+
+    Returns:
+        Per resample a list of one fold.
+
+    Raises:
+        SplitError: If a class has one sample.
+    """
+    _check_classes(samples)
+    classes = samples.to_class_index()
+    repeats = []
+    for r in range(n_resamples):
+        rng = np.random.default_rng([seed, 2, r])
+        drawn = np.zeros(len(samples), dtype=bool)
+        for index in np.unique(classes):
+            rows = np.flatnonzero(classes == index)
+            n = min(max(1, round(train_share * len(rows))), len(rows) - 1)
+            drawn[rng.choice(rows, n, replace=False)] = True
+        repeats.append([Fold(np.flatnonzero(drawn), np.flatnonzero(~drawn))])
+    return repeats
+
+
 def split_spatial(samples: SampleTable, options: SplitOptions) -> list[list[Fold]]:
     """Deal blocks of samples to folds, each class as evenly as blocks allow; training rows within the buffer are left out.
 
