@@ -11,6 +11,8 @@ from landweave.assess.places import pixel_of
 from landweave.errors import AssessmentError, LegendError
 from landweave.legend import Legend
 from landweave.metrics.area import estimate_stratified
+from landweave.samples.design import draw_design
+from landweave.samples.options import DrawOptions
 from landweave.types import Design, SampleTable
 
 
@@ -46,6 +48,16 @@ def test_strata_of_another_map_are_said_and_estimated_by_stehman(product, draw_s
     assert (a.design.estimator, a.design.map_is_strata) == ("strata-other-than-map", False)
     assert "another map (checksum 0123456789ab)" in a.design.estimator_note
     assert all(x.area_ha is not None for x in a.areas)
+
+
+@pytest.mark.parametrize(("kind", "estimator"), [("stratified", "stratified"), ("simple", "post-stratified")])
+def test_a_sample_that_we_drew_finds_its_estimator(product, land, kind, estimator):
+    options = DrawOptions(kind=kind, n=150, allocation="equal", seed=3)
+    samples = draw_design(product.files["map"], options=options, legend=product.legend)
+    samples.frame["class"] = np.array(product.legend.names)[land.truth[pixel_of(samples, product.geobox)]]
+    a = assess_map(product, samples)
+    assert (a.design.estimator, a.n_used) == (estimator, 150)
+    assert all(x.lower_ha <= x.area_ha <= x.upper_ha for x in a.areas)
 
 
 def test_both_estimators_agree_where_the_strata_are_the_same(product, draw_stratified):

@@ -157,7 +157,7 @@ def _simple(evidence: Evidence, options: AssessOptions) -> Estimation:
     estimates = estimate_strata(cells, sizes, n_units=n_units, possible=possible)
     note = ("A simple random or systematic sample, post-stratified by map class, which makes use of the mapped areas "
             f"({_OLOFSSON}; Olofsson et al. 2013, doi:10.1016/j.rse.2012.10.031)."
-            + (f" {_listed(merged)} form one post-stratum, as some have fewer than two samples." if merged else ""))  # fmt: skip
+            + (f" {_listed(merged)} form one post-stratum, as some have under two samples." if merged else ""))  # fmt: skip
     return Estimation(estimates, "post-stratified", note, True, DESIGN_SE, warnings=warnings)
 
 
@@ -251,8 +251,8 @@ class _Gap:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        said = (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.2%} of the area). It counts as like the"
-                " rest, and the errors of areas and overall accuracy are widened by that share.")  # fmt: skip
+        said = (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.2%} of the area). It counts as like "
+                "the rest, and the errors of areas and overall accuracy are widened by that share.")  # fmt: skip
         return (said,) if self.names else ()
 
     def widen(self, estimates: DesignEstimates) -> DesignEstimates:

@@ -183,8 +183,8 @@ def estimate_clusters(counts: NDArray[Any], weights: NDArray[Any], *, outside: N
     """Estimate from a sample of clusters (primary sampling units), however the units within them were chosen.
 
     Every share is a ratio of weighted totals over clusters, with the variance between the clusters' residual totals taken as
-    if clusters had been drawn with replacement, V = C / (C - 1) sum_c (t_c - mean t)^2 (the ultimate cluster variance of Hansen,
-    Hurwitz and Madow 1953; for map accuracy Stehman 1997, doi:10.1016/S0034-4257(96)00176-9); it is on the safe side.
+    if clusters had been drawn with replacement, V = C / (C - 1) sum_c (t_c - mean t)^2 (the ultimate cluster variance of
+    Hansen, Hurwitz and Madow 1953; for map accuracy Stehman 1997, doi:10.1016/S0034-4257(96)00176-9); it is on the safe side.
 
     Args:
         counts: Sample units (C clusters, K map, K reference).
