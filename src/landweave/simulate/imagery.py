@@ -102,8 +102,8 @@ def _streets(plot: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def plan_dates(year: int, count: int, seed: int, sensor: str) -> list[date]:
-    """Spread dates over the growing season, from mid-February to mid-November, on a five-day revisit."""
-    first, last = 48, 318
+    """Spread dates on a five-day revisit over the growing season, mid-February to mid-November; over the year if many."""
+    first, last = (48, 318) if count <= 54 else (1, 365)
     ideal = np.linspace(first, last, count + 1)[:-1] + 0.5 * (last - first) / count
     jitter = make_rng(seed, "dates", sensor, year).integers(-1, 2, count) * (5 if (last - first) / count > 15 else 0)
     days = 5 * np.round((ideal + jitter) / 5).astype(int) + (1 if sensor.startswith("sentinel-1") else 3)

@@ -186,7 +186,7 @@ def _write_documents(folder: Path, options: SimulateOptions) -> dict[str, Path]:
     design = None
     if options.design == "stratified":
         design = json.loads((folder / "reference_design.json").read_text(encoding="utf-8"))
-    text = yaml.safe_dump(make_recipe(options, design), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(make_recipe(options, design), sort_keys=False, default_flow_style=None, allow_unicode=True, width=126)
     write_text(files["recipe"], "# Made by landweave simulate; paths are meant from this file's folder.\n" + text)
     return files
 

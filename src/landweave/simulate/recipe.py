@@ -19,6 +19,8 @@ def make_recipe(options: SimulateOptions, design: dict[str, Any] | None) -> dict
     return {
         "name": "simulated",
         "title": "A simulated landscape",
+        "attribution": "simulated by Landweave, no observation",
+        "licence": "CC0-1.0",
         "legend": [{"code": c.code, "name": c.name, "color": c.color, "definition": c.definition} for c in LEGEND],
         "imagery": _sources(options),
         "samples": {"reference": "training.gpkg", "class_column": "class", "labeller_column": "labeller", **season,
