@@ -96,8 +96,8 @@ def _check_steps(spec: ModelInput, cube: xr.DataArray) -> None:
     if off.size:
         shown = ", ".join(f"{spec.dates[i][:10]} (cube: {date.fromordinal(int(days[i]))})" for i in off[:5])
         more = f" and {off.size - 5} more" if off.size > 5 else ""
-        raise ModelError(f"dates of cube {spec.name!r} are off by more than half a step ({half:g} days): the model "
-                         f"expects {shown}{more}; map the same dates, or train with a season, which other years share")  # fmt: skip
+        raise ModelError(f"dates of cube {spec.name!r} are off by more than half a step ({half:g} days): the model expects "
+                         f"{shown}{more}; map the same dates, or train with a season, which other years share")  # fmt: skip
 
 
 def _steps(n: int | None) -> str:

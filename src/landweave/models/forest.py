@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -112,22 +113,29 @@ class ForestEngine:
         """Give the arrays."""
         return Weights({**to_columns(self.nodes), "roots": self.roots, "values": self.values})
 
-    @property
-    def _has_missing(self) -> bool:
-        return bool(self.nodes["missing"].any())
+    @cached_property
+    def _walk(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        from landweave.models.kernels import to_walk
+
+        return to_walk(self.nodes)
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Average the leaf values; equal to scikit-learn's `predict_proba` to the last bit."""
-        from landweave.models.kernels import sum_leaves
+        from landweave.models.kernels import sum_leaves, sum_leaves_missing
 
-        sums = sum_leaves(features, self.nodes, self.roots, self.values, has_missing=self._has_missing)
+        if np.isnan(features).any():
+            sums = sum_leaves_missing(features, self.nodes, self.roots, self.values)
+        else:
+            sums = sum_leaves(features, *self._walk, self.roots, self.values)
         return sums / len(self.roots)
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Give the most probable column without summing trees that cannot change it."""
+        """Give the most probable column without visiting trees that cannot change it."""
         from landweave.models.kernels import vote_early
 
-        return vote_early(features, self.nodes, self.roots, self.values, has_missing=self._has_missing)
+        if np.isnan(features).any():
+            return np.asarray(self.predict_proba(features).argmax(axis=1))
+        return vote_early(features, *self._walk, self.roots, self.values)
 
 
 register_engine("forest", ForestEngine.from_weights)

@@ -87,6 +87,7 @@ def cross_validate(
 def _run_fold(samples: SampleTable, fold: Fold, options: ModelOptions) -> _FoldResult:
     start = time.perf_counter()
     model = fit_model(samples.select(fold.train), options=options)
+    features = samples.select(fold.test).to_features()
     fitted = time.perf_counter()
-    proba = model.predict_features(samples.select(fold.test).to_features())
+    proba = model.predict_features(features)
     return _FoldResult(proba, fitted - start, time.perf_counter() - fitted)
