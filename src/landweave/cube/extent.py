@@ -22,7 +22,7 @@ from landweave.errors import GridError
 from landweave.grid import GeoBox, crs_of, make_geobox, resolve_crs
 from landweave.io.rasters import RasterInfo, read_info
 
-__all__ = ["check_overlap", "describe_bounds", "project_bounds", "resolve_coarse", "resolve_geobox"]
+__all__ = ["check_overlap", "describe_bounds", "measure_pixel", "project_bounds", "resolve_coarse", "resolve_geobox"]
 
 log = logging.getLogger(__name__)
 _SAME = 1e-6
@@ -48,8 +48,7 @@ def project_bounds(bounds: Bounds, crs: CRS, to: CRS) -> Bounds:
     """
     if crs == to:
         return bounds
-    transformer = Transformer.from_crs(ProjCRS.from_wkt(crs.to_wkt()), ProjCRS.from_wkt(to.to_wkt()), always_xy=True)
-    west, south, east, north = transformer.transform_bounds(*bounds, densify_pts=21)
+    west, south, east, north = _transformer(crs, to).transform_bounds(*bounds, densify_pts=21)
     out = (float(west), float(south), float(east), float(north))
     if not all(math.isfinite(v) for v in out):
         raise GridError(f"bounds {bounds} of {crs} have no place in {to}; is the axis order swapped?")
@@ -66,16 +65,27 @@ def _common_crs(infos: Sequence[RasterInfo]) -> CRS:
     return counted.most_common(1)[0][0]
 
 
-def _pixel_size(geobox: GeoBox) -> tuple[float, float]:
+def measure_pixel(geobox: GeoBox, crs: CRS) -> tuple[float, float]:
+    """Give the size (x, y) of a grid's central pixel in units of a crs."""
     a = geobox.affine
-    return math.hypot(a.a, a.d), math.hypot(a.b, a.e)
+    if crs == geobox.crs:
+        return math.hypot(a.a, a.d), math.hypot(a.b, a.e)
+    rows, cols = geobox.shape
+    x, y = zip(*(a @ (cols / 2 + dx, rows / 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))), strict=True)
+    (x0, x1, x2), (y0, y1, y2) = _transformer(crs_of(geobox), crs).transform(x, y)
+    return math.hypot(x1 - x0, y1 - y0), math.hypot(x2 - x0, y2 - y0)
+
+
+def _transformer(crs: CRS, to: CRS) -> Transformer:
+    return Transformer.from_crs(ProjCRS.from_wkt(crs.to_wkt()), ProjCRS.from_wkt(to.to_wkt()), always_xy=True)
 
 
 def _finest(infos: Sequence[RasterInfo], crs: CRS) -> tuple[float, float]:
-    own = [_pixel_size(i.geobox) for i in infos if crs_of(i.geobox) == crs]
-    if not own:  # every file is in another crs: the pixel size that GDAL would choose, too
-        own = [_pixel_size(i.geobox.to_crs(crs)) for i in infos]
-    return min(own, key=lambda size: size[0] * size[1])
+    own = [i.geobox for i in infos if crs_of(i.geobox) == crs]
+    sizes = [measure_pixel(g, crs) for g in own or [i.geobox for i in infos]]
+    if not own:  # square pixels of the same area where every file is reprojected
+        sizes = [(math.sqrt(x * y),) * 2 for x, y in sizes]
+    return min(sizes, key=lambda size: size[0] * size[1])
 
 
 def _near(a: tuple[float, float], b: tuple[float, float]) -> bool:
@@ -179,7 +189,7 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
             check_overlap(like, infos, f"the grid of {options.like}")
             return like
     crs = crs_of(like) if options.like else resolve_crs(options.crs) if options.crs else _common_crs(infos)
-    size = _pixel_size(like) if options.like else _size_option(options) or _finest(infos, crs)
+    size = measure_pixel(like, crs) if options.like else _size_option(options) or _finest(infos, crs)
     anchor = like.affine if options.like else _anchor(infos, crs, size)
     if options.bounds or options.bbox:
         given = options.bounds or project_bounds(options.bbox or (0, 0, 0, 0), CRS("EPSG:4326"), crs)

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from odc.geo.crs import CRS
 
-from landweave.cube.extent import project_bounds
+from landweave.cube.extent import measure_pixel, project_bounds
 from landweave.cube.options import CubeOptions, Resampling, default_resampling
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
 from landweave.errors import BandError, CubeError, GridError, SceneError
@@ -97,12 +97,11 @@ class _Source:
 
 
 def size_ratio(geobox: GeoBox, file: GeoBox, crs: str | None) -> float:
-    """Give the output pixel size over the file's (square root of the ratio of areas), both at the middle of the grid."""
-    own = resolve_crs(crs) if crs else crs_of(file)
-    if own != crs_of(geobox):
-        file = GeoBox(file.shape, file.affine, own).to_crs(crs_of(geobox))
-    a, b = geobox.affine, file.affine
-    return math.sqrt(abs(a.a * a.e - a.b * a.d) / abs(b.a * b.e - b.b * b.d))
+    """Give the output pixel size over the file's (square root of the ratio of areas), each at its middle."""
+    if crs:
+        file = GeoBox(file.shape, file.affine, resolve_crs(crs))
+    (x, y), (fx, fy) = measure_pixel(geobox, crs_of(geobox)), measure_pixel(file, crs_of(geobox))
+    return math.sqrt(x * y / (fx * fy))
 
 
 def _plan_layer(asset: Asset, band: Band, info: RasterInfo) -> tuple[LayerPlan, float | None]:
@@ -169,8 +168,8 @@ def _days(scenes: Sequence[Scene], lon: float) -> list[tuple[datetime, datetime,
     groups: dict[tuple[object, ...], list[Scene]] = {}
     for scene in scenes:
         start, end = _span(scene)
-        is_moment = end - start < timedelta(days=1)
-        key = ((start + timedelta(hours=lon / 15)).date(),) if is_moment else (start, end)
+        is_day = end - start <= timedelta(days=1)
+        key = ((_middle(scene) + timedelta(hours=lon / 15)).date(),) if is_day else (start, end)
         groups.setdefault(key, []).append(scene)
     days = []
     for group in groups.values():

@@ -27,6 +27,7 @@ _PICTURE_PX = 96
 _WINDOW_PX = 64
 _SMALL_PX = 2048 * 2048
 """Files up to this size are read whole for the picture; larger ones only through overviews."""
+_REMEDY = "state the source's scale, offset, nodata or valid_range, or set cube: out_of_range: nodata to leave them out"
 _MAX_SHARE = 0.01
 _MAX_DATE_SHARE = 0.25
 """Share of a single date's values: unmasked cloud may put some beyond the range, a wrong scale puts nearly all there."""
@@ -136,7 +137,7 @@ def _check_band(plan: CubePlan, band: Band, count: OutsideCount, options: CubeOp
     low, high = band.valid_range
     raise CubeError(
         f"band {band.name!r} of {plan.name!r}: {100 * share:.1f} % of the sampled values {where} lie outside its valid range "
-        f"{low:g}..{high:g} ({describe_spread(flat)}); {_hint(flat, band)}"
+        f"{low:g}..{high:g} ({describe_spread(flat)}); {_hint(flat, band) if share > 0.5 else _REMEDY}"
     )
 
 
@@ -153,4 +154,4 @@ def _hint(values: NDArray[np.float64], band: Band) -> str:
         inside = (finite * scale >= low) & (finite * scale <= high)
         if np.isfinite([low, high]).all() and finite.size and inside.mean() > 0.98:
             return f"they look like {meaning}: state the source's scale ({scale:g}), or its valid_range"
-    return "state the source's scale, offset, nodata or valid_range, or set cube: out_of_range: nodata to leave them out"
+    return _REMEDY
