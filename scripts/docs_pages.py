@@ -57,14 +57,14 @@ def nomenclature_table() -> str:
         swatch = '<span style="display:inline-block;width:1em;height:1em;border-radius:3px;background:{}"></span>'
         rows = [(str(c.code), f"{swatch.format(c.color)} {c.name}", c.definition) for c in one.legend]
         crossed = f" Crosswalks to {', '.join(f'`{k}`' for k in one.crosswalks)}." if one.crosswalks else ""
-        parts += [f"### {one.title}", "", f"`{key}`. {one.source}.{crossed}", "", _table(("Code", "Class", "Definition"), rows), ""]
+        parts += [f"### {one.title}", "", f"`{key}`. {one.source}.{crossed}", ""]
+        parts += [_table(("Code", "Class", "Definition"), rows), ""]
     return "\n".join(parts)
 
 
 def _sections(schema: Mapping[str, Any], title: str) -> Iterator[str]:
     """Markdown of a JSON schema: the top object first, then each definition that is an object."""
-    named = {"": schema, **schema.get("$defs", {})}
-    for name, one in named.items():
+    for name, one in _in_order(schema):
         if one.get("type") != "object" or "properties" not in one:
             continue
         yield f"\n### {name or title}\n"
@@ -75,6 +75,19 @@ def _sections(schema: Mapping[str, Any], title: str) -> Iterator[str]:
         yield _table(("Key", "Value", "Default", "Meaning"), rows)
 
 
+def _in_order(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The top object, then each definition when it is first referred to, so that sections follow the keys."""
+    yield "", schema
+    waiting, seen = _REF.findall(json.dumps(schema.get("properties", {}))), set()
+    while waiting:
+        name = waiting.pop(0)
+        if name not in seen:
+            seen.add(name)
+            yield name, schema["$defs"][name]
+            waiting += _REF.findall(json.dumps(schema["$defs"][name]))
+
+
+_REF = re.compile(r"#/\$defs/(\w+)")
 _ATTRIBUTE = re.compile(r"^ {0,8}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)
 
 
@@ -108,7 +121,8 @@ def _type(field: Mapping[str, Any]) -> str:
     if kind == "object":
         inner = field.get("additionalProperties")
         return f"mapping to {_type(inner)}" if isinstance(inner, Mapping) and inner else "mapping"
-    return {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes/no"}.get(str(kind), str(kind)) + _limits(field)
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes/no"}
+    return words.get(str(kind), str(kind)) + _limits(field)
 
 
 def _limits(field: Mapping[str, Any]) -> str:
