@@ -52,7 +52,11 @@ def simulate_landscape(
     Written into `folder`: `s2/<date>.tif` (ten bands of reflectance x 10000 and the mask `scl`, uint16, nodata 0),
     `s1/<date>.tif` (VV and VH as linear power, float32), `dem.tif` (metres), `truth_<year>.tif` of both years and
     `change.tif` (codes with colours and names), `training.gpkg` (polygons, some of them mislabelled), `reference.gpkg` and
-    `reference_design.json` (points by a probability design), `legend.json`, `recipe.yaml` (ready to run).
+    `reference_design.json` (points by a probability design), `legend.json`, `recipe.yaml` (ready to run; written last). With a
+    stratified design also `old_map.tif`, whose classes are the strata; with imagery of the second year `s2_<year>/` and
+    `s1_<year>/`.
+
+    Memory is about 250 bytes per pixel of the grid, whatever the number of dates, bands and workers.
 
     Args:
         folder: Where to write; existing files of these names are replaced.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from landweave.simulate.domain import Domain, FloatArray, draw_lines, path_lines
 from landweave.simulate.noise import compiled, fractal_field, make_rng
-from landweave.simulate.terrain import Terrain, trace_river
+from landweave.simulate.terrain import Terrain
 
 _STREAM_KM2 = 0.8
 """Land that a stream drains before it shows in an image of 10 m."""
@@ -58,11 +58,11 @@ def _bar_lines(terrain: Terrain, rng: np.random.Generator) -> NDArray[np.float64
     way = np.gradient(terrain.river, axis=0)
     turn = np.gradient(np.unwrap(np.arctan2(way[:, 0], way[:, 1])))
     turn = scipy.ndimage.gaussian_filter1d(turn, terrain.river_width_px)
-    inner = np.column_stack([way[:, 1], -way[:, 0]]) * -np.sign(turn)[:, None]
-    bars = terrain.river + inner * terrain.river_width_px * 0.55
+    inner = np.column_stack([way[:, 1], -way[:, 0]]) * np.sign(turn)[:, None]
+    bars = terrain.river + inner * terrain.river_width_px * 0.62
     chance = scipy.ndimage.gaussian_filter1d(rng.standard_normal(len(turn)), 15) * np.sqrt(15 * 3.5)
     bend = np.abs(turn) * terrain.river_width_px
-    width = np.clip((bend - 0.28) * 9, 0, 0.8 * terrain.river_width_px) * (chance > 0.1)
+    width = terrain.river_width_px * np.clip((bend - 0.15) * 7, 0, 0.9) * (chance > 0.0)
     lines = path_lines(bars, width)
     return lines[lines[:, 4] > 0.3]
 
@@ -154,5 +154,3 @@ def _ponds(domain: Domain, terrain: Terrain, rng: np.random.Generator) -> FloatA
     calm = domain.refine(terrain.ruggedness) < 0.08
     return np.asarray(np.clip((noise * calm * (0.6 + 0.6 * near) - 2.65) * 6, 0, 1), dtype=np.float32)
 
-
-__all__ = ["Waters", "make_waters", "trace_river"]
