@@ -7,6 +7,7 @@ a file is read once and memory stays bounded.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from landweave.errors import CubeError, SampleError
 from landweave.grid import Window
 from landweave.samples._rows import is_open, join_rejected, list_rejected
 from landweave.samples.reference import pixel_of
-from landweave.types import Block, CubeSet, Progress, ProgressEvent, SampleTable, Season, feature_names
+from landweave.types import Block, CubeSet, ModelInput, Progress, ProgressEvent, SampleTable, Season, feature_names
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -45,8 +46,8 @@ def extract_samples(
         progress: Told about blocks.
 
     Returns:
-        The samples that have a valid observation, with one float32 column per feature (`types.feature_names`); the others
-        are in `rejected` with their reason.
+        The samples that have a valid observation in every required cube, with one float32 column per feature
+        (`types.feature_names`); the others are in `rejected` with their reason.
 
     Raises:
         SampleError: If no sample has an observation, the season needs a time that a row does not state, or labels are of
@@ -79,12 +80,24 @@ def extract_samples(
             done += 1
             if progress is not None:
                 progress(ProgressEvent("samples", done, total))
-    reasons[is_open(reasons) & np.isnan(features).all(axis=1)] = "lies on nodata (no valid observation)"
+    _mark_nodata(reasons, features, inputs)
     return _with_features(samples, features, names, reasons, inputs)
 
 
+def _mark_nodata(reasons: NDArray[Any], features: NDArray[np.float32], inputs: Sequence[ModelInput]) -> None:
+    """Give a reason to the rows that lack every value of a cube that models require."""
+    at = 0
+    for spec in inputs:
+        width = len(spec.feature_names)
+        if spec.required:
+            of = f" of {spec.name}" if len(inputs) > 1 else ""
+            missing = np.isnan(features[:, at : at + width]).all(axis=1)
+            reasons[is_open(reasons) & missing] = f"lies on nodata{of} (no valid observation)"
+        at += width
+
+
 def _with_features(
-    samples: SampleTable, features: NDArray[np.float32], names: list[str], reasons: NDArray[Any], inputs: Any
+    samples: SampleTable, features: NDArray[np.float32], names: list[str], reasons: NDArray[Any], inputs: Sequence[ModelInput]
 ) -> SampleTable:
     import geopandas as gpd
     import pandas as pd

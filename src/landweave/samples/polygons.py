@@ -36,7 +36,7 @@ class PixelSpans:
         """Give row and column of the pixels with these numbers, counted from 0 through all spans."""
         ends = np.cumsum(self.end - self.start)
         span = np.searchsorted(ends, ranks, side="right")
-        return self.row[span], self.end[span] - (ends[span] - ranks)
+        return self.row[span], np.asarray(self.end[span] - (ends[span] - ranks), dtype=np.int64)
 
 
 @dataclass(frozen=True)

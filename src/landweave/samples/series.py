@@ -7,6 +7,7 @@ season by day offsets.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -150,9 +151,9 @@ def _read_npz(path: Path) -> _Raw:
     import pandas as pd
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
-    except (ValueError, OSError, EOFError) as err:
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as err:
         raise SourceError(f"{path} is not an npz of plain arrays (truncated? pickled objects?): {err}") from err
     missing = [k for k in ("X", "y", "lon", "lat", "bands") if k not in arrays]
     if missing:
@@ -175,25 +176,25 @@ def _read_wide(path: Path, options: SampleOptions) -> _Raw:
     places = read_vectors(path, crs=options.crs, lon_column=options.lon_column, lat_column=options.lat_column)
     points = places.geometry.to_crs("EPSG:4326").representative_point()
     table = places.drop(columns=places.geometry.name)
-    found: dict[tuple[str, str], str] = {}
+    found: dict[str, dict[str, str]] = {}
     for column in table.columns:
         match = _WIDE.match(str(column))
         if match and table[column].dtype.kind in "iuf":
-            found[match["band"], match["step"]] = column
-    bands = list(dict.fromkeys(b for b, _ in found))
-    steps = sorted({s for _, s in found}, key=lambda s: (len(s) >= 8, int(re.sub(r"\D", "", s))))
-    # a series is what has every step; other numbered columns (id_1) are attributes
-    bands = [b for b in bands if all((b, s) in found for s in steps)]
+            found.setdefault(match["band"], {})[match["step"]] = column
+    # the longest series says what the steps are; other numbered columns (id_1) are attributes
+    longest = max((set(s) for s in found.values()), key=len, default=set())
+    bands = [b for b, s in found.items() if set(s) == longest]
+    steps = sorted(longest, key=lambda s: int(re.sub(r"\D", "", s)))
     if not bands or len(steps) < 2:
         raise SampleError(f"{path} has no columns of series; name them BAND_tNN or BAND_YYYY-MM-DD with every step for every "
                           f"band (columns: {', '.join(map(str, read_table(path).columns[:30]))})")  # fmt: skip
-    values = np.stack([table[[found[b, s] for b in bands]].to_numpy(dtype=np.float32) for s in steps], axis=1)
+    values = np.stack([table[[found[b][s] for b in bands]].to_numpy(dtype=np.float32) for s in steps], axis=1)
     dates = None
     if all(len(s) >= 8 for s in steps):
         texts = [re.sub(r"\D", "", s) for s in steps]
         days = np.array([f"{t[:4]}-{t[4:6]}-{t[6:8]}" for t in texts], dtype="datetime64[D]")
         dates = np.broadcast_to(days, (len(table), len(days)))
-    rest = table.drop(columns=[found[b, s] for b in bands for s in steps])
+    rest = table.drop(columns=[found[b][s] for b in bands for s in steps])
     return _Raw(values, tuple(bands), dates, rest, points.x.to_numpy(dtype=float), points.y.to_numpy(dtype=float))
 
 
