@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import xarray as xr
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from landweave.cube import CubeOptions, load_cube
@@ -166,6 +168,38 @@ def test_a_band_that_a_scene_lacks_is_missing_there(write: Write, make_scene: Ma
     cubes = load_cube(scenes)
     assert np.isnan(cubes["main"].sel(band="nir").values[1]).all()
     assert any("some scenes lack nir" in n for n in cubes.notes)
+
+
+@pytest.fixture
+def patchwork(
+    write: Write, make_scene: Make, make_mask: Callable[..., object], rng: np.random.Generator
+) -> tuple[xr.DataArray, np.ndarray]:
+    """Scenes of two zones, half a tile apart, masked, mosaicked, composited, resampled and filled."""
+    scenes = []
+    for i, (crs, west, north) in enumerate([("EPSG:32633", 500_000, 5_000_000), ("EPSG:32634", 28_350, 5_017_550)] * 3):
+        data = rng.integers(500, 5000, (2, 60, 50)).astype(np.int16)
+        data[:, rng.random((60, 50)) < 0.2] = -9999
+        transform = Affine(10, 0, west + 90 * (i // 2), 0, -10, north)
+        clouds = (rng.random((30, 25)) < 0.3).astype(np.uint8)
+        mask = make_mask(write(clouds, crs=crs, transform=transform @ Affine.scale(2)))
+        day = f"2020-01-{1 + 5 * (i // 2):02d}T0{i}:00"
+        scenes.append(make_scene(write(data, crs=crs, transform=transform), day=day, mask=mask, id=str(i)))
+    options = CubeOptions(resolution=7, crs="EPSG:32633", period_days=6, composite="mean", fill="linear", indices=("ndvi",))
+    cube = load_cube(scenes, options=options)["main"]
+    return cube, cube.values
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_pixel_does_not_depend_on_the_window_it_is_read_in(
+    patchwork: tuple[xr.DataArray, np.ndarray], data: st.DataObject
+) -> None:  # fmt: skip
+    cube, whole = patchwork
+    rows, cols = (data.draw(st.tuples(st.integers(0, n - 1), st.integers(1, 60))) for n in cube.shape[-2:])
+    part = cube.isel(y=slice(rows[0], sum(rows)), x=slice(cols[0], sum(cols))).values
+    assert np.isnan(whole).any()
+    assert not np.isnan(whole).all(axis=(0, 1)).all()
+    np.testing.assert_array_equal(part, whole[..., rows[0] : sum(rows), cols[0] : sum(cols)])
 
 
 @given(data=st.data())
