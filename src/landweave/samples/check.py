@@ -171,7 +171,9 @@ def _check_spread(samples: SampleTable, blocks: NDArray[np.int64], split: SplitO
     columns = ("class", "rows", "groups", "blocks", "largest_block_share")
     table = _table({name: [r[i] for r in rows] for i, name in enumerate(columns)})
     few = [f"{name} ({n})" for name, n in per_class.items() if 0 < n < split.n_folds]
-    unit = f"blocks of {block_size_of(samples, split) / 1000:.3g} km" if split.by == "block" else f"values of {split.by}"
+    unit = "groups" if split.by == "group" else f"values of {split.by}"
+    if split.by == "block":
+        unit = f"blocks of {block_size_of(samples, split) / 1000:.3g} km"
     told = f"samples stand in {int(blocks.max()) + 1} {unit}"
     if few:
         return SampleCheck("spread", "warn", f"{told}; these classes stand in fewer than {split.n_folds} of them, so not every "

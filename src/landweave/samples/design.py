@@ -99,19 +99,23 @@ def state_design(options: DesignOptions, frame: gpd.GeoDataFrame, geobox: GeoBox
         if unknown:
             raise SampleError(f"design is stratified but rows stand in the strata {unknown}, which it does not state (stated: "
                               f"{', '.join(sorted(stated))}); name the stratum_column and state each size")  # fmt: skip
-    mean_ha = None if geobox is None else float(pixel_area_m2(geobox).mean()) / 1e4
+    size, whole_ha = (0, 0.0) if geobox is None else (geobox.shape[0] * geobox.shape[1], _area_ha(geobox))
     strata = []
     for s in options.strata:
         n = int((given == s.name).sum()) if options.kind == "stratified" else len(frame)
-        area = s.area_ha if s.area_ha is not None else None if mean_ha is None else s.size_px * mean_ha
+        area = s.area_ha if s.area_ha is not None or not size else s.size_px * whole_ha / size
         if area is None:
             raise SampleError(f"stratum {s.name!r} has no area_ha and there is no grid to take it from; state it")
         strata.append(StratumInfo(name=s.name, size_px=s.size_px, area_ha=area, n_drawn=n, code=s.code))
-    if not strata and geobox is not None:
-        size = geobox.shape[0] * geobox.shape[1]
-        strata = [StratumInfo(name=_ALL, size_px=size, area_ha=float(pixel_area_m2(geobox).sum()) / 1e4, n_drawn=len(frame))]
+    if not strata and size:
+        strata = [StratumInfo(name=_ALL, size_px=size, area_ha=whole_ha, n_drawn=len(frame))]
     return Design(kind=options.kind, strata=tuple(strata), strata_checksum=options.map_checksum, unit=options.unit,
                   seed=options.seed, note=". ".join(t for t in (options.note, note) if t))  # fmt: skip
+
+
+def _area_ha(geobox: GeoBox) -> float:
+    blocks = split_blocks((geobox.shape[0], geobox.shape[1]), _BLOCK_PX)
+    return sum(float(pixel_area_m2(geobox, window).sum()) for window in blocks) / 1e4
 
 
 # --- reading strata in blocks ------------------------------------------------------------------------------------------
