@@ -17,8 +17,8 @@ from landweave.errors import LandweaveError, RecipeError
 from landweave.imagery import SourceOptions
 from landweave.legend import Legend, get_nomenclature
 from landweave.maps import MapOptions
-from landweave.models import ModelOptions
-from landweave.recipe.reading import describe_errors, load_yaml, resolve_paths
+from landweave.models import ModelOptions, get_model
+from landweave.recipe.reading import describe_errors, find_missing, load_yaml, resolve_paths
 from landweave.samples import SampleOptions, SplitOptions
 from landweave.types import Options, Season
 
@@ -105,6 +105,16 @@ class Recipe(Options):
             raise ValueError(str(err)) from err
         return value
 
+    @field_validator("model")
+    @classmethod
+    def _model_exists(cls, value: ModelOptions) -> ModelOptions:
+        try:
+            for name in value.candidates if value.name == "auto" else (value.name,):
+                get_model(name).complete(value.params if value.name != "auto" else {})
+        except LandweaveError as err:
+            raise ValueError(str(err)) from err
+        return value
+
     @model_validator(mode="after")
     def _has_data(self) -> Recipe:
         if not self.imagery and self.samples.series is None:
@@ -127,15 +137,19 @@ def _make_legend(value: str | tuple[ClassOptions, ...] | None) -> Legend | None:
 def read_recipe(path: Path | str) -> Recipe:
     """Read and check a recipe.
 
-    Relative paths in it are meant from its own folder. Files that it names are looked for by the stages that read them;
-    `landweave plan` opens them all.
+    Relative paths in it are meant from its own folder. The files that it names must be there; `landweave plan` opens them all.
 
     Raises:
         RecipeError: With one line per mistake: file, line, key, value, what is allowed.
     """
     at = Path(path)
     values, lines = load_yaml(at)
-    return check_recipe(resolve_paths(values, at.absolute().parent, _PATHS), source=at, lines=lines)
+    values = resolve_paths(values, at.absolute().parent, _PATHS)
+    recipe = check_recipe(values, source=at, lines=lines)
+    missing = find_missing(values, at, _PATHS, lines)
+    if missing:
+        raise RecipeError("\n".join(missing))
+    return recipe
 
 
 def check_recipe(values: dict[str, Any], *, source: Path | str, lines: dict[tuple[str | int, ...], int]) -> Recipe:

@@ -6,8 +6,9 @@ Receives the text of a recipe; hands on plain values with absolute paths, or a `
 from __future__ import annotations
 
 import difflib
+import glob
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from landweave.errors import RecipeError
 
-__all__ = ["describe_errors", "load_yaml", "resolve_paths"]
+__all__ = ["describe_errors", "find_missing", "load_yaml", "resolve_paths"]
 
 Location = tuple[str | int, ...]
 
@@ -109,6 +110,60 @@ def resolve_paths(values: dict[str, Any], base: Path, keys: Mapping[tuple[str, .
     return result
 
 
+def find_missing(
+    values: Mapping[str, Any], source: Path | str, keys: Iterable[tuple[str, ...]], lines: Mapping[Location, int]
+) -> list[str]:
+    """Look for the files that a recipe names.
+
+    Args:
+        values: The recipe with absolute paths.
+        source: The recipe's file, for the messages.
+        keys: Location of each path ("*" stands for any key).
+        lines: Line of each location.
+
+    Returns:
+        One line per path that leads to nothing.
+    """
+    told = []
+    for at, value in _values_at(values, keys):
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and not one.startswith("/vsi") and "://" not in one and not _leads_somewhere(one):
+                line = _line_of(at, lines)
+                where = f"{source} line {line}" if line else str(source)
+                told.append(f"{where}: {'.'.join(map(str, at))}: {_why_missing(one)}")
+    return told
+
+
+def _values_at(values: Any, keys: Iterable[tuple[str, ...]], at: Location = ()) -> Iterator[tuple[Location, Any]]:
+    wanted = list(keys)
+    if any(len(k) == len(at) and all(p in ("*", str(a)) for p, a in zip(k, at, strict=True)) for k in wanted):
+        yield at, values
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            yield from _values_at(value, wanted, (*at, key))
+
+
+def _is_glob(path: str) -> bool:
+    return any(c in path for c in "*?[")
+
+
+def _leads_somewhere(path: str) -> bool:
+    return Path(path).exists() or (_is_glob(path) and bool(glob.glob(path, recursive=True)))  # noqa: PTH207 (the pattern is absolute)
+
+
+def _why_missing(path: str) -> str:
+    if _is_glob(path):
+        return f"no file matches {path}"
+    parent = next(p for p in Path(path).parents if p.exists())
+    near = (
+        difflib.get_close_matches(Path(path).name, [p.name for p in parent.iterdir()], n=1)
+        if parent == Path(path).parent
+        else []
+    )
+    hint = f"; did you mean {near[0]!r}?" if near else f" (the nearest folder that exists is {parent})"
+    return f"{path} does not exist{hint}"
+
+
 def _normalise(path: Path) -> str:
     """Remove `.` and `..` without following links and without touching the signs of a glob."""
     import os.path
@@ -157,7 +212,7 @@ def _explain(error: Any, keys: Location, model: type[BaseModel]) -> str:
         return f"key {name!r} is missing"
     message = str(error["msg"]).removeprefix("Value error, ")
     shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
-    return f"{name}: {message}" + ("" if shown in message else f" (got {shown})")
+    return f"{name}: {message}" + ("" if shown in message or isinstance(value, dict) else f" (got {shown})")
 
 
 def _known_keys(model: type[BaseModel], keys: Location) -> list[str]:
