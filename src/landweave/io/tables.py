@@ -86,7 +86,8 @@ def read_samples(path: Path | str) -> SampleTable:
     inputs = tuple(ModelInput.model_validate(i) for i in described["inputs"])
     beside = rejected_path(at)
     rejected = pd.read_csv(beside, dtype={"class": str, "reason": str}) if beside.exists() else None
-    samples = SampleTable(frame, Legend.from_dicts(described["legend"]), inputs, Design.model_validate(described["design"]), rejected)
+    design = Design.model_validate(described["design"])
+    samples = SampleTable(frame, Legend.from_dicts(described["legend"]), inputs, design, rejected)
     missing = [c for c in (*SAMPLE_COLUMNS, *samples.feature_names) if c not in frame.columns]
     if missing:
         raise SampleError(f"{at} lacks the columns {', '.join(missing[:5])}; it was changed by another program: write it anew "
