@@ -262,6 +262,14 @@ def test_places_can_be_kept_out(tmp_path: Path, assessment: Assessment, samples:
     assert "they must not be told" in text
 
 
+def test_several_seasons_stand_side_by_side(tmp_path: Path, assessment: Assessment, product: MapProduct) -> None:
+    seasons = {"2019-09-01": product, "2020-09-01": product}
+    text = write_report(tmp_path / "a.html", assessment=assessment, seasons=seasons).read_text(encoding="utf-8")
+    assert text.count("data:image/png;base64,") == 2
+    assert text.count("<figcaption>20") == 2
+    assert len(text) < 2_000_000
+
+
 def test_missing_map_is_named(tmp_path: Path, assessment: Assessment, product: MapProduct) -> None:
     gone = replace(product, files={"map": tmp_path / "map.tif"})
     with pytest.raises(SourceError, match=r"cannot read .*map\.tif for the report: .*landweave predict"):

@@ -60,7 +60,9 @@ def test_shares_are_percentages(value: float | None, text: str) -> None:
     assert percent(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(581385.6, "581\u202f386"), (12.345, "12.3"), (0.125, "0.12"), (None, "\u2013")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(581385.6, "581\u202f386"), (12.345, "12.3"), (0.125, "0.12"), (0.0, "0"), (None, "\u2013")]
+)
 def test_areas_keep_about_four_digits(value: float | None, text: str) -> None:
     assert area_text(value) == text
 

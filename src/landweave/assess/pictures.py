@@ -27,12 +27,12 @@ from landweave.grid import GeoBox, crs_of, metres_per_pixel
 from landweave.legend import Legend
 from landweave.types import MapProduct
 
-__all__ = ["RasterPicture", "draw_map", "draw_uncertainty", "encode_png", "nice_length", "ramp_css"]
+__all__ = ["MAX_BYTES", "RasterPicture", "draw_map", "draw_uncertainty", "encode_png", "nice_length", "ramp_css"]
 
 MAX_BYTES = 550_000
 """Upper size of one PNG, so that a report with two of them stays under 2 MB as base64."""
 
-_SIDES = (960, 720, 540, 400)
+_SIDES = (960, 720, 540, 400, 280, 200)
 _NODATA, _UNSURE = "#00000000", "#b8b8b8"
 # light = sure, dark = unsure; lightness falls steadily, so that it also reads in grey
 _RAMP = ("#fff7e0", "#fbd58b", "#f0a050", "#d4663f", "#a33a4a", "#642454", "#2b1242")
@@ -80,8 +80,12 @@ def encode_png(index: NDArray[np.uint8], palette: list[str]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def draw_map(product: MapProduct) -> RasterPicture:
+def draw_map(product: MapProduct, *, max_bytes: int = MAX_BYTES) -> RasterPicture:
     """Draw a map in the colours of its legend; nodata is transparent, "unsure" grey.
+
+    Args:
+        product: The map.
+        max_bytes: Size of the PNG that is aimed at; it is drawn coarser where needed, down to a longer side of 200 pixels.
 
     Raises:
         SourceError: If the map cannot be read.
@@ -92,7 +96,7 @@ def draw_map(product: MapProduct) -> RasterPicture:
     def paint(codes: NDArray[Any], _valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return _index_of(codes, legend)
 
-    return _draw(product.files["map"], product.geobox, palette, paint)
+    return _draw(product.files["map"], product.geobox, palette, paint, max_bytes)
 
 
 def _index_of(codes: NDArray[Any], legend: Legend) -> NDArray[np.uint8]:
@@ -119,7 +123,7 @@ def draw_uncertainty(product: MapProduct) -> RasterPicture:
         level[~valid] = _LEVELS
         return level
 
-    return _draw(path, product.geobox, palette, paint)
+    return _draw(path, product.geobox, palette, paint, MAX_BYTES)
 
 
 def ramp_css() -> str:
@@ -141,7 +145,7 @@ def _opened(path: Path) -> rasterio.DatasetReader:
         raise SourceError(f"cannot read {path} for the report: {err}; make the map anew with landweave predict") from err
 
 
-def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint) -> RasterPicture:
+def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint, max_bytes: int) -> RasterPicture:
     png = b""
     rows, cols = geobox.shape
     factor = 1.0
@@ -153,7 +157,7 @@ def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint) -> Rast
             stored = src.read(1, out_shape=shape, resampling=Resampling.nearest)
             valid = src.read_masks(1, out_shape=shape, resampling=Resampling.nearest) > 0
         png = encode_png(paint(stored, valid), palette)
-        if len(png) <= MAX_BYTES:
+        if len(png) <= max_bytes:
             break
     return _frame(geobox, "data:image/png;base64," + b64encode(png).decode("ascii"), is_coarse=factor > 1.0)
 

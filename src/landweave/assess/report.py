@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from landweave.assess import sentences
 from landweave.assess.charts import draw_matrix, draw_places, draw_series
 from landweave.assess.document import Assessment, ClassArea, CrossValidationScores, Estimate
-from landweave.assess.pictures import draw_map, draw_uncertainty, ramp_css
+from landweave.assess.pictures import MAX_BYTES, draw_map, draw_uncertainty, ramp_css
 from landweave.io.files import write_text
 from landweave.types import MapProduct, ModelCard, SampleTable
 
@@ -64,7 +64,7 @@ class CheckedSamples(Protocol):
 def write_report(
     path: Path | str, *, assessment: Assessment, product: MapProduct | None = None, samples: SampleTable | None = None,
     card: ModelCard | None = None, check: CheckedSamples | None = None, lineage: Mapping[str, Any] | None = None,
-    title: str = "", show_places: bool = True,
+    title: str = "", show_places: bool = True, seasons: Mapping[str, MapProduct] | None = None,
 ) -> Path:  # fmt: skip
     """Write the report as one self-contained HTML file of at most 2 MB.
 
@@ -79,6 +79,7 @@ def write_report(
         title: Heading; the assessment's own by default.
         show_places: False keeps the coordinates of the samples out of the report. They are also left out where the card
             gives no footprint, since such a model must not tell where it was trained.
+        seasons: Start date -> map, where there are several; adds a small picture and the mapped areas of each.
 
     Returns:
         The path.
@@ -87,12 +88,13 @@ def write_report(
         SourceError: If the map cannot be read.
         DiskFullError: If the disk fills.
     """
-    colors = _colors(assessment, product, samples)
+    series = dict(seasons or {})
+    colors = _colors(assessment, product or next(iter(series.values()), None), samples)
     told = show_places and (card is None or card.footprint is not None)
     context = {
         "title": title or assessment.title or "Land-cover map", "a": assessment, "headline": sentences.summarise(assessment),
         "figures": sentences.find_key_figures(assessment), "banners": sentences.find_banners(assessment),
-        "map": _map_view(product, assessment), "areas": _area_view(assessment.areas, colors),
+        "map": _map_view(product), "seasons": _season_view(series), "areas": _area_view(assessment.areas, colors),
         "areas_text": sentences.describe_areas(assessment), "matrix": _matrix_view(assessment),
         "classes": [(c, colors.get(c.name, _NO_COLOR)) for c in assessment.classes], "folds": _fold_view(assessment),
         "samples": _sample_view(samples, colors, product, places=told), "places_told": told, "card": card,
@@ -153,7 +155,17 @@ def _colors(assessment: Assessment, product: MapProduct | None, samples: SampleT
 # --- the sections ----------------------------------------------------------------------------------------------------------
 
 
-def _map_view(product: MapProduct | None, assessment: Assessment) -> dict[str, Any] | None:
+def _season_view(seasons: Mapping[str, MapProduct]) -> dict[str, Any] | None:
+    """Small pictures of the maps of several seasons and a table of mapped areas, classes by seasons."""
+    if not seasons:
+        return None
+    budget = MAX_BYTES // len(seasons)
+    legend = next(iter(seasons.values())).legend
+    rows = [(c, [m.area_ha.get(c.code, 0.0) for m in seasons.values()]) for c in legend]
+    return {"pictures": [(start, draw_map(m, max_bytes=budget)) for start, m in seasons.items()], "rows": rows}
+
+
+def _map_view(product: MapProduct | None) -> dict[str, Any] | None:
     if product is None or "map" not in product.files:
         return None
     total = sum(product.area_ha.get(code, 0.0) for code in product.legend.codes)
@@ -161,7 +173,7 @@ def _map_view(product: MapProduct | None, assessment: Assessment) -> dict[str, A
              "share": product.area_ha.get(c.code, 0.0) / total if total else 0.0} for c in product.legend]  # fmt: skip
     return {
         "picture": draw_map(product), "rows": rows, "unsure_ha": product.area_ha.get(product.legend.unsure, 0.0),
-        "nodata_ha": product.area_ha.get(product.legend.nodata, 0.0), "judged": assessment.overall_accuracy.value is not None,
+        "nodata_ha": product.area_ha.get(product.legend.nodata, 0.0),
         "uncertainty": draw_uncertainty(product) if "uncertainty" in product.files else None, "ramp": ramp_css(),
         "size": product.geobox.shape, "checksum": product.checksum,
     }  # fmt: skip

@@ -88,7 +88,7 @@ def area_text(area_ha: float | None) -> str:
     """Write hectares with grouped digits and about four significant ones; an absent area is a dash."""
     if area_ha is None:
         return "\u2013"
-    digits = 0 if abs(area_ha) >= 1000 else 1 if abs(area_ha) >= 10 else 2
+    digits = 0 if abs(area_ha) >= 1000 or area_ha == 0 else 1 if abs(area_ha) >= 10 else 2
     return f"{area_ha:,.{digits}f}".replace(",", _THIN)
 
 
@@ -145,7 +145,7 @@ def find_key_figures(assessment: Assessment) -> list[KeyFigure]:
     if scores.random is not None:
         figures.append(_fold_figure(
             scores.random, "random", "How well does the model do between the places it learnt from?",
-            "Random folds: tested samples have training samples next to them. Says nothing about other regions."))  # fmt: skip
+            "Random folds: scattered samples were hidden, not their neighbours. Says nothing about other regions."))  # fmt: skip
     if scores.spatial is not None:
         pieces = "groups" if scores.spatial.block_size_m is None else "blocks"
         figures.append(_fold_figure(
@@ -241,7 +241,9 @@ def _block_banner(a: Assessment) -> list[Banner]:
 def _baseline_banner(a: Assessment) -> list[Banner]:
     majority = a.baselines.get("majority")
     scores = a.cross_validation.spatial or a.cross_validation.random
-    if majority is None or scores is None or scores.overall_accuracy > majority.overall_accuracy:
+    if majority is None or majority.overall_accuracy is None or scores is None:
+        return []
+    if scores.overall_accuracy > majority.overall_accuracy:
         return []
     return [Banner("warn", "The model is no better than always naming the commonest class",
                    f"It scores {percent(scores.overall_accuracy)}, the commonest class alone "
