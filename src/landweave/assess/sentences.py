@@ -145,7 +145,7 @@ def find_key_figures(assessment: Assessment) -> list[KeyFigure]:
     if scores.random is not None:
         figures.append(_fold_figure(
             scores.random, "random", "How well does the model do between the places it learnt from?",
-            "Random folds: scattered samples were hidden, not their neighbours. Says nothing about other regions."))  # fmt: skip
+            "Random folds: scattered samples were hidden, not their neighbours. Silent on other regions."))  # fmt: skip
     if scores.spatial is not None:
         pieces = "groups" if scores.spatial.block_size_m is None else "blocks"
         figures.append(_fold_figure(
