@@ -32,8 +32,8 @@ from landweave.types import CubeSet, Progress, ProgressEvent
 __all__ = ["ArraySize", "CubeSize", "estimate_size", "open_cube", "write_cube"]
 
 log = logging.getLogger(__name__)
-_BLOCK_BYTES = 64 * 2**20
-"""Float32 values of one block while a cube is written; a worker holds about three times this."""
+_BLOCK_BYTES = 32 * 2**20
+"""Float32 values of one block while a cube is written; a worker holds about four times this."""
 _SHRINK = 0.6
 """Compressed over stored size that the check before writing counts on: reflectance shrinks to 0.5-0.8, gaps to nothing."""
 
@@ -107,7 +107,7 @@ def write_cube(
     grows as `<path>.part` and is renamed when it is whole, so that `path` never shows a partial cube.
 
     Args:
-        cubes: The cubes; they are read block by block, about 200 MB per worker at a time.
+        cubes: The cubes; they are read block by block, about 150 MB per worker at a time.
         path: Folder to make, by custom `cube.zarr`.
         workers: Threads that read and write.
         overwrite: Replace what stands at `path`.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["KERNELS", "to_physical"]
+__all__ = ["KERNELS", "to_physical", "to_stored"]
 
 
 @njit(nogil=True, cache=True)
@@ -35,6 +35,24 @@ def to_physical(stored: Any, valid: Any, scale: float, offset: float, low: float
                     value = np.nan
             out[y, x] = value
     return seen, outside
+
+
+@njit(nogil=True, cache=True)
+def to_stored(values: Any, scale: float, low: float, high: float, fill: float, out: Any) -> int:
+    """Write value / scale, rounded to the nearest whole number, into `out` (all 1-d); `fill` for NaN.
+
+    Returns:
+        Position of the first value outside low..high, or -1.
+    """
+    for i in range(values.shape[0]):
+        value = np.float64(values[i])
+        if np.isnan(value):
+            out[i] = fill
+        elif low <= value <= high:
+            out[i] = np.rint(value / scale)
+        else:
+            return i
+    return -1
 
 
 @njit(nogil=True, cache=True)

@@ -22,7 +22,7 @@ from odc.geo.crs import CRS
 
 from landweave.errors import CubeError, SourceError
 from landweave.grid import GeoBox, Window, crs_of, geobox_of, to_coords
-from landweave.io._kernels import to_physical
+from landweave.io._kernels import to_physical, to_stored
 from landweave.types import BandKind
 
 __all__ = ["CHUNK_PX", "ENCODINGS", "Encoding", "GroupSpec", "ZarrReader", "ZarrWriter", "encode", "plan_groups", "read_store"]
@@ -135,18 +135,15 @@ def encode(values: NDArray[np.float32], spec: GroupSpec) -> NDArray[Any]:
     if encoding.dtype == "float32":
         return values
     low, high = encoding.limits
-    gap = np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        beyond = (values < low - encoding.scale / 2) | (values > high + encoding.scale / 2)
-    if beyond.any():
-        band = spec.bands[int(np.argwhere(beyond)[0][-3])]
-        worst = float(values[beyond][np.argmax(np.abs(values[beyond]))])
+    stored = np.empty(values.shape, dtype=encoding.dtype)
+    flat, slack = np.ascontiguousarray(values).reshape(-1), encoding.scale / 2.001
+    beyond = to_stored(flat, encoding.scale, low - slack, high + slack, encoding.fill, stored.reshape(-1))
+    if beyond >= 0:
+        band = spec.bands[int(np.unravel_index(beyond, values.shape)[-3])]
         raise CubeError(
-            f"band {band!r} of {spec.cube!r} holds {worst:g}, but a cube stores {spec.kind} within {low:g}..{high:g}; state "
-            "the source's scale or valid_range, or kind: other, which is stored as float32"
+            f"band {band!r} of {spec.cube!r} holds {flat[beyond]:g}, but a cube stores {spec.kind} within {low:g}..{high:g}; "
+            "state the source's scale or valid_range, or kind: other, which is stored as float32"
         )
-    stored = np.rint(np.where(gap, 0, values.astype(np.float64) / encoding.scale)).astype(encoding.dtype)
-    stored[gap] = np.array(encoding.fill).astype(encoding.dtype)
     return stored
 
 
@@ -178,7 +175,8 @@ class ZarrWriter:
         """Write a window of one cube, all its dates and bands."""
         for spec in self.groups:
             if spec.cube == cube:
-                part = np.ascontiguousarray(values[..., spec.positions, :, :])
+                every = spec.positions == tuple(range(values.shape[-3]))
+                part = values if every else np.ascontiguousarray(values[..., spec.positions, :, :])
                 self._arrays[spec.name][(..., *window.slices)] = encode(part, spec)
 
     def finish(self, notes: Sequence[str]) -> None:
