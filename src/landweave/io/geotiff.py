@@ -64,13 +64,12 @@ def write_geotiff(path: Path | str, geobox: GeoBox, spec: TiffSpec, blocks: Iter
         "crs": crs_of(geobox).to_wkt(), "transform": geobox.affine, "interleave": "band", "compress": "deflate", "zlevel": 1,
         "predictor": spec.predictor, "bigtiff": "IF_SAFER", "photometric": "MINISBLACK", **tile,
     }  # fmt: skip
-    with atomic_path(final) as part:
-        with rasterio.open(part, "w", **profile) as dst:
-            dst.descriptions = spec.bands
-            if spec.scales:
-                dst.scales = spec.scales
-            if spec.tags:
-                dst.update_tags(**spec.tags)
-            for window, data in blocks:
-                dst.write(data, window=RioWindow(window.col, window.row, window.width, window.height))
+    with atomic_path(final) as part, rasterio.open(part, "w", **profile) as dst:
+        dst.descriptions = spec.bands
+        if spec.scales:
+            dst.scales = spec.scales
+        if spec.tags:
+            dst.update_tags(**spec.tags)
+        for window, data in blocks:
+            dst.write(data, window=RioWindow(window.col, window.row, window.width, window.height))
     return final
