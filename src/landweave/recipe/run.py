@@ -38,7 +38,9 @@ from landweave.recipe.document import PublishedOptions, Recipe
 from landweave.recipe.ledger import Ledger
 from landweave.samples import (
     SampleReport,
+    SplitOptions,
     block_of,
+    block_size_of,
     check_samples,
     extract_samples,
     hold_out,
@@ -334,13 +336,20 @@ def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str,
     truth = samples.to_class_index()
     summary = summarise_cross_validation(
         truth, samples.legend.names, random=predicted["random"], spatial=predicted["spatial"], blocks=block_of(samples, split),
-        split=split, options=job.recipe.assess,
+        split=_sized(split, samples), options=job.recipe.assess,
     )  # fmt: skip
     baselines = make_baselines(truth, len(samples.legend))
     if job.recipe.published is not None:
         baselines |= _repeat_published(job, job.recipe.published, samples, options)
     return {"cross_validation": summary.model_dump(mode="json"),
             "baselines": {k: b.model_dump(mode="json") for k, b in baselines.items()}}  # fmt: skip
+
+
+def _sized(split: SplitOptions, samples: SampleTable) -> SplitOptions:
+    """State the size of the blocks that were used where the recipe leaves it open."""
+    if split.by != "block" or split.block_size_m is not None:
+        return split
+    return split.model_copy(update={"block_size_m": block_size_of(samples, split), "block_size_deg": None})
 
 
 def _repeat_published(
@@ -482,7 +491,7 @@ def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProd
                          title=f"{title}, season of {start}")  # fmt: skip
     only = next(iter(products.values())) if len(products) == 1 else None
     return write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
-                        check=check, lineage=lineage, title=title)  # fmt: skip
+                        check=check, lineage=lineage, title=title, seasons=products if len(products) > 1 else None)  # fmt: skip
 
 
 def assess_season(assessment: Assessment, product: MapProduct) -> Assessment:
