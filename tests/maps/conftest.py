@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from landweave.grid import make_geobox
+from landweave.maps import MapOptions, predict_map
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +22,14 @@ def mapping() -> ModuleType:
     return module
 
 
+GEOBOX = make_geobox((500000, 5000000, 501500, 5002030), "EPSG:32633", 10)
+
+
 @pytest.fixture
 def scenes(mapping: ModuleType, tmp_path: Path) -> list[Any]:
     """Two dates of 203 x 150 pixels of 10 m."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    made = mapping.write_scenes(folder, make_geobox((500000, 5000000, 501500, 5002030), "EPSG:32633", 10))
-    told = [{"id": s.id, "start": str(s.time_start), "end": str(s.time_end),
-             "assets": [[a.band, a.path, a.layer] for a in s.assets]} for s in made]  # fmt: skip
-    (folder / "scenes.json").write_text(json.dumps(told))
-    return made
+    (tmp_path / "in").mkdir()
+    return mapping.write_scenes(tmp_path / "in", GEOBOX)
 
 
 @pytest.fixture
@@ -49,7 +47,16 @@ def model(mapping: ModuleType, cubes: Any) -> Any:
 PRODUCTS = ("map.tif", "map.tif.aux.xml", "proba.tif", "uncertainty.tif", "map.qml", "item.json", "model-card.json")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_products() -> Any:
     """A function that gives the bytes of every product in a folder, lineage.json apart."""
     return lambda folder: {name: (Path(folder) / name).read_bytes() for name in PRODUCTS}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(mapping: ModuleType, read_products: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The products of `model` and `cubes` from an undisturbed run in one block."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    cubes = mapping.load(mapping.write_scenes(folder, GEOBOX))
+    predict_map(mapping.FakeModel(cubes), cubes, folder / "out", options=MapOptions(block_px=1024))
+    return read_products(folder / "out")

@@ -5,9 +5,9 @@ Loaded by conftest.py as a module, and run by tests as a script.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import tempfile
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,8 @@ import numpy as np
 import rasterio
 
 from landweave.cube import CubeOptions, load_cube, make_inputs
-from landweave.grid import GeoBox
+from landweave.grid import GeoBox, make_geobox
+from landweave.io.rasters import close_rasters
 from landweave.legend import LandClass, Legend
 from landweave.maps import MapOptions, predict_map
 from landweave.types import Asset, Band, Block, CubeSet, ModelCard, Scene, Sensor
@@ -33,7 +34,6 @@ def write_scenes(folder: Path, geobox: GeoBox, *, n_dates: int = 2, seed: int = 
     rng = np.random.default_rng(seed)
     rows, cols = geobox.shape
     y, x = np.mgrid[:rows, :cols]
-    scenes = []
     for i in range(n_dates):
         base = np.sin(x / 23 + i) + np.cos(y / 31 - i) + rng.normal(0, 0.3, (rows, cols))
         data = np.stack([2000 + 500 * base, 3000 - 400 * base]).astype(np.uint16)
@@ -45,8 +45,16 @@ def write_scenes(folder: Path, geobox: GeoBox, *, n_dates: int = 2, seed: int = 
                            transform=geobox.affine) as dst:  # fmt: skip
             dst.write(data)
             dst.descriptions = ("red", "nir")
+    return make_scenes(folder, n_dates)
+
+
+def make_scenes(folder: Path, n_dates: int) -> list[Scene]:
+    """Name the files of `write_scenes` as scenes of 30 days each."""
+    scenes = []
+    for i in range(n_dates):
+        path = str(folder / f"scene{i}.tif")
         start = datetime(2020, 1, 1) + timedelta(days=30 * i)
-        assets = (Asset("red", str(path), 1), Asset("nir", str(path), 2))
+        assets = (Asset("red", path, 1), Asset("nir", path, 2))
         scenes.append(Scene(f"scene{i}", SENSOR, start, start + timedelta(days=30), assets))
     return scenes
 
@@ -81,22 +89,23 @@ class FakeModel:
         return (scores / scores.sum(axis=0)).astype(np.float32)
 
 
-def main(folder: str, out: str, sleep_s: str) -> None:
-    """Fork a process that maps at every line on the standard input; tell of blocks, and of ends, on the standard output."""
-    scenes = [
-        Scene(s["id"], SENSOR, *(datetime.fromisoformat(s[k]) for k in ("start", "end")), tuple(Asset(*a) for a in s["assets"]))
-        for s in json.loads(Path(folder, "scenes.json").read_text())
-    ]
-    print("ready", flush=True)
-    for _ in sys.stdin:
+def main() -> None:
+    """Fork a process that maps for every line (folder of scenes, output) on the standard input; tell of its blocks and end."""
+    warm = make_geobox((0, 0, 400, 400), "EPSG:32633", 10)
+    with tempfile.TemporaryDirectory() as folder:  # so that the forks need not load compiled kernels each
+        cubes = load(write_scenes(Path(folder), warm))
+        predict_map(FakeModel(cubes), cubes, Path(folder, "out"))
+        close_rasters()
+    for line in sys.stdin:
+        folder, out = line.split()
         pid = os.fork()
         if pid == 0:
-            cubes = load(scenes)
-            predict_map(FakeModel(cubes, sleep_s=float(sleep_s)), cubes, out, options=MapOptions(block_px=48),
+            cubes = load(make_scenes(Path(folder), 2))
+            predict_map(FakeModel(cubes, sleep_s=0.02), cubes, out, options=MapOptions(block_px=48),
                         progress=lambda e: print(f"block {os.getpid()} {e.done:g}", flush=True))  # fmt: skip
             os._exit(0)
         print(f"end {os.waitpid(pid, 0)[1]}", flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

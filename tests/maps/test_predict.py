@@ -22,18 +22,16 @@ BLOCK_SIZES = [64, 128, 37, 512]
 
 
 @pytest.mark.parametrize("block_px", BLOCK_SIZES)
-def test_any_block_size_and_worker_count_gives_the_same_bytes(block_px, model, cubes, tmp_path, read_products):
-    predict_map(model, cubes, tmp_path / "whole", options=MapOptions(block_px=1024))
-    predict_map(model, cubes, tmp_path / "cut", options=MapOptions(block_px=block_px), workers=1 + block_px % 2)
-    assert read_products(tmp_path / "cut") == read_products(tmp_path / "whole")
+def test_any_block_size_and_worker_count_gives_the_same_bytes(block_px, model, cubes, tmp_path, read_products, undisturbed):
+    predict_map(model, cubes, tmp_path / "out", options=MapOptions(block_px=block_px), workers=1 + block_px % 2)
+    assert read_products(tmp_path / "out") == undisturbed
 
 
-def test_an_executor_that_is_given_makes_the_same_map_and_stays_open(model, cubes, tmp_path, read_products):
-    predict_map(model, cubes, tmp_path / "a", options=MapOptions(block_px=64))
+def test_an_executor_that_is_given_makes_the_same_map_and_stays_open(model, cubes, tmp_path, read_products, undisturbed):
     with ThreadPoolExecutor(2) as pool:
-        predict_map(model, cubes, tmp_path / "b", options=MapOptions(block_px=64), workers=2, executor=pool)
+        predict_map(model, cubes, tmp_path / "out", options=MapOptions(block_px=64), workers=2, executor=pool)
         assert pool.submit(lambda: 1).result() == 1
-    assert read_products(tmp_path / "a") == read_products(tmp_path / "b")
+    assert read_products(tmp_path / "out") == undisturbed
 
 
 def test_the_map_has_no_seams_it_equals_the_prediction_of_the_whole_array(model, cubes, tmp_path):

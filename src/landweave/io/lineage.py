@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -109,13 +110,16 @@ def list_versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
     """Give the installed versions of the packages that decide a result, Landweave and GDAL included."""
     import rasterio
 
-    found = {"landweave": landweave.__version__, "gdal": str(rasterio.__gdal_version__)}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    own = {"landweave": landweave.__version__, "gdal": str(rasterio.__gdal_version__)}
+    return own | {name: version for name in packages if (version := _version(name)) is not None}
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def record_file(path: Path | str, *, relative_to: Path | None = None, checksum: bool = True) -> FileRecord:
