@@ -25,10 +25,11 @@ __all__ = [
     "estimate_simple",
     "estimate_strata",
     "estimate_stratified",
+    "make_estimates",
 ]
 
 Floats = NDArray[np.float64]
-_VarianceOf = Callable[[Floats], tuple[Floats, NDArray[np.bool_]]]
+VarianceOf = Callable[[Floats], tuple[Floats, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,16 @@ class Estimated:
         n: Sample units in the denominator, same shape.
         is_bound: True where the sample shows too little to compute `se` from, which is then an upper bound (see
             `estimate_strata`).
+        lower: Lower end of a 95 % interval that does not follow from `se` (bootstrap percentiles); None, or NaN where it does.
+        upper: Upper end of it.
     """
 
     value: Floats
     se: Floats
     n: Floats
     is_bound: NDArray[np.bool_]
+    lower: Floats | None = None
+    upper: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ def estimate_strata(
         return (factor[:, None] * s2).sum(axis=0), flat | single.any(axis=0)
 
     cells = np.einsum("h,hij->ij", weights, shares)
-    return _estimate(cells, counts.sum(axis=0), variance)
+    return make_estimates(cells, counts.sum(axis=0), variance)
 
 
 def estimate_clusters(counts: NDArray[Any], weights: NDArray[Any], *, outside: NDArray[Any] | None = None) -> DesignEstimates:
@@ -211,7 +216,7 @@ def estimate_clusters(counts: NDArray[Any], weights: NDArray[Any], *, outside: N
         flat = v <= (1e-12 * span) ** 2
         return np.where(flat, w * (1 - w) * span**2 / n_eff, v), flat
 
-    return _estimate(shares.sum(axis=0), counts.sum(axis=0), variance)
+    return make_estimates(shares.sum(axis=0), counts.sum(axis=0), variance)
 
 
 def _check_counts(counts: Floats, sizes: Floats) -> tuple[Floats, Floats]:
@@ -262,10 +267,15 @@ def _residual_range(z: Floats, possible: NDArray[np.bool_], has_outside: NDArray
     return spans
 
 
-def _estimate(cells: Floats, counts: Floats, variance_of: _VarianceOf) -> DesignEstimates:
+def make_estimates(cells: Floats, counts: Floats, variance_of: VarianceOf) -> DesignEstimates:
     """Turn estimated cells (K, K), whose sum is the classified share, into every figure.
 
     Each figure is y / x, with `top` and `bottom` telling how much a sample unit in a cell adds to y and x.
+
+    Args:
+        cells: Estimated shares (K map, K reference).
+        counts: Sample units (K map, K reference), which only tell what each figure rests on.
+        variance_of: Takes linearised residuals per cell (M, K, K); gives their variances (M,) and where these are bounds (M,).
     """
     k = len(cells)
     on_map = np.broadcast_to(np.eye(k)[:, :, None], (k, k, k))  # 1 where a cell's map class is the figure's class
