@@ -142,7 +142,7 @@ def _compare_span(key: str, median: float, p01: float, p99: float) -> list[str]:
         return []
     span = f"the training data's 1st to 99th percentile is {p01:.4g} to {p99:.4g}"
     if abs(median - middle) > 5 * reach:
-        factor = next((f for f in FACTORS if p01 - width <= median / f <= p99 + width), None)
+        factor = next((f for f in FACTORS if middle * median > 0 and 1 / 3 < median / middle / f < 3), None)
         hint = (f"the values look like x {factor:g} of the training data; set scale: {1 / factor:g} for this source" if factor
                 else "state the scale, offset and nodata of this source as they were in training")  # fmt: skip
         raise ModelError(f"median of {key} is {median:.4g}, {span}; {hint}")

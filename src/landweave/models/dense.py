@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from landweave.models.engines import Weights, register_engine
 
-__all__ = ["CentroidEngine", "Front", "SoftmaxEngine"]
+__all__ = ["CentroidEngine", "Front", "SoftmaxEngine", "to_double"]
 
 Floats = NDArray[np.float64]
+
+
+def to_double(features: NDArray[Any]) -> Floats:
+    """Give features as C-ordered float64, the one kind that the kernels are compiled for."""
+    return np.ascontiguousarray(features, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class SoftmaxEngine:
         from landweave.models import dense_kernels
 
         kernel: Any = dense_kernels.softmax_proba
-        return np.asarray(kernel(features, *self.front.args, self.head, self.bias))
+        return np.asarray(kernel(to_double(features), *self.front.args, self.head, self.bias))
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give the most probable column."""
@@ -128,7 +133,7 @@ class CentroidEngine:
         """Give softmax probabilities (pixel, class)."""
         from landweave.models.dense_kernels import centroid_proba
 
-        return np.asarray(centroid_proba(features, self.mean, self.scale, self.centroids))
+        return np.asarray(centroid_proba(to_double(features), self.mean, self.scale, self.centroids))
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give the column of the nearest centroid."""

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from landweave.models import dense_kernels
-from landweave.models.dense import Front
+from landweave.models.dense import Front, to_double
 from landweave.models.svm import ProbabilitySVC, SvmEngine
 
 __all__ = ["HiddenLayerSVC"]
@@ -33,7 +33,9 @@ class HiddenLayerSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         hidden_layer_sizes: Units of the hidden layers.
         activation: "relu", "tanh", "logistic" or "identity".
         alpha: L2 penalty of the perceptron.
+        learning_rate_init: Its learning rate.
         max_iter: Most epochs.
+        tol: It stops when its loss falls by less over ten epochs.
         C: Penalty of the machine.
         gamma: Width of its kernel.
         class_weight: As in scikit-learn.
@@ -41,13 +43,16 @@ class HiddenLayerSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
     """
 
     def __init__(
-        self, hidden_layer_sizes: Sequence[int] = (100,), activation: str = "relu", alpha: float = 1e-3, max_iter: int = 1000,
-        C: float = 10.0, gamma: str | float = "scale", class_weight: Any = None, random_state: Any = None,
+        self, hidden_layer_sizes: Sequence[int] = (100,), activation: str = "relu", alpha: float = 1e-3,
+        learning_rate_init: float = 1e-3, max_iter: int = 1000, tol: float = 1e-4, C: float = 10.0,
+        gamma: str | float = "scale", class_weight: Any = None, random_state: Any = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
+        self.tol = tol
         self.C = C
         self.gamma = gamma
         self.class_weight = class_weight
@@ -64,8 +69,9 @@ class HiddenLayerSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.scaler_ = StandardScaler().fit(rows)
         self.perceptron_ = MLPClassifier(
             tuple(self.hidden_layer_sizes), activation=self.activation, alpha=self.alpha, max_iter=self.max_iter,
-            random_state=self.random_state,
+            learning_rate_init=self.learning_rate_init, tol=self.tol, random_state=self.random_state,
         ).fit(self.scaler_.transform(rows), target, sample_weight=weight)  # fmt: skip
+        self.n_iter_ = self.perceptron_.n_iter_
         self.svm_ = ProbabilitySVC(self.C, self.gamma, random_state=self.random_state)
         self.svm_.fit(self._hidden(rows), target, sample_weight=weight)
         return self
@@ -76,7 +82,7 @@ class HiddenLayerSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def _hidden(self, rows: Floats) -> Floats:
         kernel: Any = dense_kernels.hidden_rows
-        return np.asarray(kernel(rows, *self._front().args))
+        return np.asarray(kernel(to_double(rows), *self._front().args))
 
     def to_engine(self) -> SvmEngine:
         """Give the engine that predicts from the fitted arrays."""

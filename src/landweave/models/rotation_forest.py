@@ -20,6 +20,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from landweave.models.dense import to_double
 from landweave.models.engines import Weights, register_engine
 from landweave.models.forest import pack_trees, to_columns, to_nodes
 
@@ -101,6 +102,7 @@ class RotationForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         max_features: Rotated features tried at a split, as in scikit-learn's trees; None tries all, as Rodriguez et al. do.
         max_depth: Depth of the trees; None grows them out.
         min_samples_leaf: Least rows in a leaf.
+        min_weight_fraction_leaf: Least share of the weight in a leaf.
         bootstrap: Whether each tree is grown on a bootstrap of the rows.
         class_weight: As in scikit-learn.
         random_state: Seed.
@@ -108,8 +110,8 @@ class RotationForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def __init__(
         self, n_estimators: int = 50, rotation: str = "pca", subset_size: int = 3, share: float = 0.75,
-        max_features: Any = "sqrt", max_depth: int | None = None, min_samples_leaf: int = 1, bootstrap: bool = False,
-        class_weight: Any = None, random_state: Any = None,
+        max_features: Any = "sqrt", max_depth: int | None = None, min_samples_leaf: int = 1,
+        min_weight_fraction_leaf: float = 0.0, bootstrap: bool = False, class_weight: Any = None, random_state: Any = None,
     ) -> None:  # fmt: skip
         self.n_estimators = n_estimators
         self.rotation = rotation
@@ -118,6 +120,7 @@ class RotationForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.max_features = max_features
         self.max_depth = max_depth
         self.min_samples_leaf = min_samples_leaf
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.bootstrap = bootstrap
         self.class_weight = class_weight
         self.random_state = random_state
@@ -148,11 +151,11 @@ class RotationForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
             rotation = draw_rotation(
                 scaled, target, self.rotation, rng=rng, subset_size=self.subset_size, share=self.share
             )  # fmt: skip
-            rotated = rotate_rows(rows, self.scaler_.mean_, self.scaler_.scale_, *_to_rows([rotation]))
+            rotated = rotate_rows(to_double(rows), self.scaler_.mean_, self.scaler_.scale_, *_to_rows([rotation]))
             counts = np.bincount(rng.randint(len(rows), size=len(rows)), minlength=len(rows)) if self.bootstrap else 1.0
             tree = DecisionTreeClassifier(
                 max_features=self.max_features, max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf,
-                random_state=rng.randint(np.iinfo(np.int32).max),
+                min_weight_fraction_leaf=self.min_weight_fraction_leaf, random_state=rng.randint(np.iinfo(np.int32).max),
             )  # fmt: skip
             # rows left out of the bootstrap stay with weight 0, so that every tree knows all classes
             self.trees_.append(tree.fit(rotated, target, sample_weight=weight * counts))
@@ -174,7 +177,8 @@ class RotationForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Give the most probable class."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        proba = self.predict_proba(X)
+        return np.asarray(self.classes_[proba.argmax(axis=1)])
 
 
 @dataclass(frozen=True)
@@ -223,8 +227,8 @@ class RotationEngine:
         out = np.zeros((len(features), self.values.shape[1]))
         n_rotated = (self.starts.size - 1) // len(self.roots)
         sum_rotated_leaves(
-            features, self.mean, self.scale, self.starts, self.columns, self.weights, n_rotated, self.nodes, self.roots,
-            self.values, out,
+            to_double(features), self.mean, self.scale, self.starts, self.columns, self.weights, n_rotated, self.nodes,
+            self.roots, self.values, out,
         )  # fmt: skip
         return np.asarray(out / len(self.roots))
 

@@ -21,7 +21,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from landweave.models.dense import Front
+from landweave.models.dense import Front, to_double
 from landweave.models.engines import Weights, register_engine
 
 __all__ = ["ProbabilitySVC", "SvmEngine", "fit_sigmoid"]
@@ -86,17 +86,18 @@ class ProbabilitySVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         C: Penalty of margin violations.
         gamma: Width of the kernel, "scale" (1 / (features * variance)), "auto" (1 / features), or a number.
         class_weight: As in scikit-learn.
-        cv: Folds that the sigmoids are fitted on; fewer where a class has fewer rows.
+        n_folds: Folds that the sigmoids are fitted on; fewer where a class has fewer rows.
         random_state: Seed of the folds.
     """
 
     def __init__(
-        self, C: float = 10.0, gamma: str | float = "scale", class_weight: Any = None, cv: int = 5, random_state: Any = None
-    ) -> None:
+        self, C: float = 10.0, gamma: str | float = "scale", class_weight: Any = None, n_folds: int = 5,
+        random_state: Any = None,
+    ) -> None:  # fmt: skip
         self.C = C
         self.gamma = gamma
         self.class_weight = class_weight
-        self.cv = cv
+        self.n_folds = n_folds
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> ProbabilitySVC:
@@ -123,7 +124,7 @@ class ProbabilitySVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         counts = np.bincount(target)
         rare = counts[target] < 2
         rows = np.flatnonzero(~rare)
-        n_folds = min(self.cv, int(counts.max()))
+        n_folds = min(self.n_folds, int(counts.max()))
         # every fold must keep all classes, so that the pairs stay in place: deal the rows of each class out in turn
         for fold in range(n_folds):
             test = rows[_deal(target[rows], n_folds, self.random_state) == fold]
@@ -255,8 +256,8 @@ class SvmEngine:
 
         kernel: Any = dense_kernels.svm_decisions
         return np.asarray(kernel(
-            features, *self.front.args, self.unit_mean, self.unit_scale, self.gamma, self.vectors, self.pairs, self.coefs,
-            self.intercepts,
+            to_double(features), *self.front.args, self.unit_mean, self.unit_scale, self.gamma, self.vectors, self.pairs,
+            self.coefs, self.intercepts,
         ))  # fmt: skip
 
     def predict_proba(self, features: NDArray[Any]) -> Floats:

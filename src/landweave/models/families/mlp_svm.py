@@ -8,7 +8,10 @@ from typing import Any
 from landweave.models.engines import Engine
 from landweave.models.registry import ClassWeight, ModelFamily, register_model
 
-DEFAULTS = {"hidden_layer_sizes": (100,), "activation": "relu", "alpha": 1e-3, "max_iter": 1000, "C": 10.0, "gamma": "scale"}
+DEFAULTS = {
+    "hidden_layer_sizes": (100,), "activation": "relu", "alpha": 1e-3, "learning_rate_init": 1e-3, "max_iter": 1000,
+    "tol": 1e-4, "C": 10.0, "gamma": "scale",
+}  # fmt: skip
 
 
 def make(params: Mapping[str, Any], n_features: int, seed: int, class_weight: ClassWeight) -> Any:

@@ -10,7 +10,7 @@ from landweave.models.registry import ClassWeight, ModelFamily, register_model
 
 DEFAULTS = {
     "n_estimators": 50, "rotation": "pca", "subset_size": 3, "share": 0.75, "max_features": "sqrt", "max_depth": None,
-    "min_samples_leaf": 1, "bootstrap": False,
+    "min_samples_leaf": 1, "min_weight_fraction_leaf": 0.0, "bootstrap": False,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from landweave.models.engines import Engine
 from landweave.models.registry import ClassWeight, ModelFamily, register_model
 
-DEFAULTS = {"C": 10.0, "gamma": "scale", "cv": 5}
+DEFAULTS = {"C": 10.0, "gamma": "scale", "n_folds": 5}
 
 
 def make(params: Mapping[str, Any], n_features: int, seed: int, class_weight: ClassWeight) -> Any:
