@@ -125,7 +125,7 @@ def test_labels_of_several_years_need_a_season(dated, write_places, options, geo
 
 def test_labels_of_another_time_are_rejected(dated, write_places, options, geobox, at):
     samples = _timed(write_places, options, geobox, at, ("2010-09-01", "2010-11-01"), ("2010-09-01", "2010-11-01"))
-    with pytest.raises(SampleError, match="none of the 2 samples has features: 2 because each its label is of a time"):
+    with pytest.raises(SampleError, match="none of the 2 samples has features: its label is of a time"):
         extract_samples(samples, dated)
 
 

@@ -97,3 +97,11 @@ def test_a_plain_number_of_features_is_no_code():
 def test_the_codes_of_the_legend_win_over_the_majority():
     with pytest.raises(SampleError, match=r"row 0: id 2"):
         labels_of({"id": [2, 1], "class": ["Forest", "Forest"]}, LEGEND, code_column="id", name_column="class")
+
+
+def test_a_reference_may_hold_classes_that_the_map_lacks_but_no_misspelt_ones():
+    made = labels_of({"class": ["Forest", "town", "town"]}, LEGEND, purpose="reference")
+    assert made.legend.names == ("Forest", "Water", "Bare soil", "town")
+    assert len(set(made.legend.codes)) == 4
+    with pytest.raises(SampleError, match="did you mean 'Forest'"):
+        labels_of({"class": ["Forrest"]}, LEGEND, purpose="reference")

@@ -28,6 +28,7 @@ from landweave.models import (
     ModelOptions,
     PixelModel,
     check_inputs,
+    check_legend,
     choose_model,
     cross_validate,
     load_model,
@@ -191,8 +192,16 @@ def _records(checksums: Mapping[str, str]) -> tuple[FileRecord, ...]:
 
 
 def load_job_model(job: Job) -> PixelModel:
-    """Load the model of an earlier stage."""
-    return load_model(job.folder / "model")
+    """Load the model of an earlier stage.
+
+    Raises:
+        ModelError: If it was trained for another legend than the recipe's.
+    """
+    model = load_model(job.folder / "model")
+    legend = job.recipe.make_legend()
+    if legend is not None:
+        check_legend(model.card, legend)
+    return model
 
 
 def open_products(job: Job) -> dict[str, MapProduct]:

@@ -105,15 +105,23 @@ def _with_features(
     keep = is_open(reasons)
     if not keep.any():
         counts = {r: int(np.sum(reasons == r)) for r in dict.fromkeys(reasons)}
-        told = "; ".join(f"{n} because each {r}" for r, n in counts.items())
-        raise SampleError(f"none of the {len(samples)} samples has features: {told}. Check the area, the dates and the nodata "
-                          "of the imagery")  # fmt: skip
+        told = "; ".join(f"{r} ({n})" for r, n in counts.items())
+        raise SampleError(f"none of the {len(samples)} samples has features: {told}{_tell_times(samples.frame, inputs)}. Check "
+                          "the area, the dates and the nodata of the imagery")  # fmt: skip
     old = samples.frame.drop(columns=[c for c in samples.feature_names if c in samples.frame.columns])
     kept = old[keep].reset_index(drop=True)
     table = pd.DataFrame(features[keep], columns=names)
     frame = gpd.GeoDataFrame(pd.concat([kept, table], axis=1), geometry="geometry", crs=old.crs)
     rejected = join_rejected(samples.rejected, list_rejected(old[~keep], reasons[~keep]))
     return replace(samples, frame=frame, inputs=tuple(inputs), rejected=rejected)
+
+
+def _tell_times(frame: gpd.GeoDataFrame, inputs: Sequence[ModelInput]) -> str:
+    starts, ends = frame["time_start"].dropna(), frame["time_end"].dropna()
+    dates = sorted(d[:10] for i in inputs for d in i.dates or ())
+    if not len(starts) or not len(ends) or not dates:
+        return ""
+    return f"; the labels are of {starts.min().date()} to {ends.max().date()}, the cube of {dates[0]} to {dates[-1]}"
 
 
 def _plan(

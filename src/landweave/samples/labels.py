@@ -89,6 +89,8 @@ def read_labels(table: pd.DataFrame, options: SampleOptions, *, legend: Legend |
     if not used:
         counts = ", ".join(f"{k or 'empty'} ({np.sum(raw == k)})" for k in dict.fromkeys(raw))
         raise SampleError(f"no row of column {column!r} has a label that is wanted (labels: {counts}); see unlabelled, exclude")
+    if legend is not None and options.purpose == "reference":
+        legend = _with_new_classes(legend, used)
     legend, matched = _match(used, codes, legend, mapped, reasons, column)
     names = np.array([matched[m] if r is None else None for m, r in zip(mapped, reasons, strict=True)], dtype=object)
     return Labels(names, reasons, raw, legend, note)
@@ -210,6 +212,16 @@ def _match(
                           f"{', '.join(legend.names)}. Map them with classes: {{{first}: CLASS}}, or leave them out with "
                           f"exclude: [{first}]")  # fmt: skip
     return legend, matched
+
+
+def _with_new_classes(legend: Legend, used: list[str]) -> Legend:
+    """Append the labels that no class resembles: a reference may hold classes that the map lacks, which are errors of the map."""
+    codes = {str(c.code) for c in legend}
+    new = [u for u, near in legend.match_names(used)[1].items() if near is None and u not in codes and not u.isdigit()]
+    if not new:
+        return legend
+    free = (code for code in range(1, 65534) if str(code) not in codes and code not in (254, 255))
+    return Legend((*legend, *(LandClass(next(free), c.name, c.color) for c in Legend.from_names(new))))
 
 
 def _make_legend(used: list[str], codes: dict[str, int]) -> Legend:
