@@ -215,7 +215,7 @@ def _match(
 
 
 def _with_new_classes(legend: Legend, used: list[str]) -> Legend:
-    """Append the labels that no class resembles: a reference may hold classes that the map lacks, which are errors of the map."""
+    """Append the labels that no class resembles: a reference may hold classes that the map lacks, an error of it."""
     codes = {str(c.code) for c in legend}
     new = [u for u, near in legend.match_names(used)[1].items() if near is None and u not in codes and not u.isdigit()]
     if not new:
