@@ -48,6 +48,15 @@ def _options(
     logging.getLogger("rasterio").setLevel(logging.ERROR)  # its errors reach the user as ours, with the file named
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+
+def _interrupted() -> int:
+    print_error("interrupted; nothing unfinished was left under its final name, and the same command goes on where it stopped")
+    return INTERRUPTED
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 a user's mistake, 3 some blocks failed, 130 interrupted, 1 a bug of ours."""
     sys.exit(run(args))
@@ -57,20 +66,17 @@ def run(args: list[str] | None = None) -> int:
     """Run the command line and give the exit code."""
     try:
         result = app(args=args, standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
+        return _interrupted() if code == INTERRUPTED else code
     except LandweaveError as err:
         if _debug:
             raise
         print_error(str(err))
         return err.exit_code
-    except typer.Abort:
-        print_error("interrupted; nothing unfinished was left under its final name, and the same command resumes")
-        return 130
-    except KeyboardInterrupt:
-        print_error("interrupted; nothing unfinished was left under its final name, and the same command resumes")
-        return 130
-    except typer.Exit as exit_:
-        return int(exit_.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted()
+    except typer.Exit as exit_:  # what typer makes of Ctrl-C, too
+        return _interrupted() if exit_.exit_code == INTERRUPTED else int(exit_.exit_code)
     except Exception as err:
         if _debug:
             raise
