@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from landweave.samples.split_options import SplitOptions
 from landweave.types import Options
 
 __all__ = ["DesignOptions", "DrawOptions", "SampleOptions", "SplitOptions", "StratumOptions"]
@@ -109,29 +110,6 @@ class SampleOptions(Options):
             raise ValueError(f"date_column {self.date_column!r} stands beside start_column or end_column; give one kind")
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"start {self.start} is not before end {self.end}; end is exclusive")
-        return self
-
-
-class SplitOptions(Options):
-    """Folds of the cross-validation; random and spatial ones are always made side by side."""
-
-    n_folds: int = Field(5, ge=2, description="folds; every sample is tested once per repeat")
-    n_repeats: int = Field(1, ge=1, description="how often the folds are drawn anew")
-    by: str = Field("block", description="spatial folds by `block`, by `group` (polygon), by `year`, or by a column")
-    random_by: Literal["group", "sample"] = Field(
-        "group", description="random folds keep groups together, or (`sample`) deal single rows, as most papers do"
-    )
-    block_size_m: float | None = Field(None, gt=0, description="side of a block in metres on the ellipsoid")
-    block_size_deg: float | None = Field(None, gt=0, description="side of a block in degrees of longitude and latitude")
-    buffer_m: float = Field(0, ge=0, description="training rows nearer than this to a test row are left out")
-    holdout: float | None = Field(None, gt=0, lt=1, description="share held out by blocks for the final assessment")
-    seed: int = Field(0, ge=0, description="seed of the folds")
-
-    @model_validator(mode="after")
-    def _one_size(self) -> SplitOptions:
-        if self.block_size_m is not None and self.block_size_deg is not None:
-            raise ValueError(f"block_size_m {self.block_size_m:g} and block_size_deg {self.block_size_deg:g} are both given; "
-                             "give one")  # fmt: skip
         return self
 
 
