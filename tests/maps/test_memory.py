@@ -32,6 +32,15 @@ def test_less_memory_and_more_workers_make_smaller_blocks(model, cubes):
     assert tight.block_bytes * 8 + tight.base + tight.gdal_cache <= tight.budget
 
 
+def test_blocks_of_a_network_span_whole_steps(model, cubes):
+    card = model.card.model_copy(update={"stride_px": 48, "chip_size_px": 64, "context_px": 8})
+    side = plan_memory("16GiB", card, cubes, workers=1).block_px
+    assert side % 48 == 0
+    assert side >= 16 * 48
+    with pytest.raises(MapError, match="block_px is 500, and the model steps by 48 px; give a multiple of 48"):
+        plan_memory("16GiB", card, cubes, workers=1, block_px=500)
+
+
 def test_gdals_cache_is_held_and_given_back():
     before = get_gdal_config("GDAL_CACHEMAX")
     with gdal_cache(48 * 2**20):

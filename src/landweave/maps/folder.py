@@ -91,3 +91,5 @@ def remove_products(folder: Path) -> None:
     shutil.rmtree(folder / ".work", ignore_errors=True)
     for name in FILE_NAMES.values():
         (folder / name).unlink(missing_ok=True)
+        for part in folder.glob(f"{name}.part*"):  # what a kill left, GDAL's temporary overviews included
+            part.unlink()

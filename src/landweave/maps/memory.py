@@ -15,7 +15,7 @@ import psutil
 from rasterio._env import get_gdal_config, set_gdal_config
 
 from landweave.errors import MapError
-from landweave.grid import is_nested
+from landweave.grid import geobox_of, is_nested
 from landweave.io.cog import TILE_PX
 from landweave.types import CubeSet, ModelCard
 
@@ -23,8 +23,9 @@ __all__ = ["MemoryPlan", "PeakMeter", "gdal_cache", "measure_peak", "parse_bytes
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
-_MAX_BLOCK_PX = 1024
 _MIN_BLOCK_PX = 64
+_MIN_STRIDES = 16
+"""A network's block spans at least so many steps, as each chip at its edge is computed by the neighbour too."""
 _COPIES = 4
 """Copies of a block's values alive at once: stored integers, floats, gaps filled, the feature matrix."""
 
@@ -66,8 +67,6 @@ def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
     total = 0.0
     for name, cube in cubes.cubes.items():
         if name in names:
-            from landweave.grid import geobox_of
-
             ratio = is_nested(geobox_of(cube), cubes.geobox) or 1
             total += 4 * cube.sizes.get("time", 1) * cube.sizes["band"] / ratio**2
     return _COPIES * total + 3 * 4 * len(card.classes) + 16
@@ -96,14 +95,22 @@ def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: 
         return int(per_px * (side + 2 * halo) ** 2)
 
     room = (budget - base - cache) * 0.8 / workers
-    smallest = block_px or max(_MIN_BLOCK_PX, 2 * halo)
+    stride = card.stride_px or 1
+    if block_px is not None and block_px % stride:
+        raise MapError(f"block_px is {block_px}, and the model steps by {stride} px; give a multiple of {stride}")
+    smallest = block_px or _round_up(max(_MIN_BLOCK_PX, 2 * halo, _MIN_STRIDES * (stride if stride > 1 else 0)), stride)
     if cost(smallest) > room:
         needed = base + cache + workers * cost(smallest) / 0.8
         raise MapError(f"memory of {budget / 2**20:.0f} MiB is too little: the process holds {base / 2**20:.0f} MiB "
                        f"already, and {workers} block(s) of {smallest} px need {needed / 2**20:.0f} MiB in all; "
                        "raise --memory, use fewer workers, or smaller blocks")  # fmt: skip
-    side = block_px or _choose_side(cubes, [s for s in (1024, 512, 256, 128, smallest) if cost(s) <= room], workers)
+    sides = [_round_up(s, stride) for s in (1024, 512, 256, 128) if s > smallest]
+    side = block_px or _choose_side(cubes, [s for s in (*sides, smallest) if cost(s) <= room], workers)
     return MemoryPlan(budget, base, cache, side, cost(side))
+
+
+def _round_up(side: int, stride: int) -> int:
+    return -(-side // stride) * stride
 
 
 def _choose_side(cubes: CubeSet, sides: list[int], workers: int) -> int:
