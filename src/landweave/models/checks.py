@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from landweave.cube import read_blocks
 from landweave.errors import ModelError
 from landweave.grid import Window, geobox_of, metres_per_pixel
 from landweave.legend import Legend, suggest_name
 from landweave.types import CubeSet, ModelCard, ModelInput
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["check_inputs", "check_legend"]
 
@@ -120,6 +122,8 @@ def _windows(shape: tuple[int, int]) -> list[Window]:
 
 
 def _check_values(card: ModelCard, cubes: CubeSet) -> list[str]:
+    from landweave.cube import read_blocks  # heavy, and listing or loading models needs none of it
+
     names = [i.name for i in card.inputs if i.name in cubes.cubes]
     seen: dict[str, list[NDArray[np.float32]]] = {}
     for window in _windows((*cubes.geobox.shape,)):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from landweave.errors import ModelError
@@ -16,6 +16,9 @@ from landweave.models.options import ModelOptions
 from landweave.models.registry import get_model
 from landweave.models.validation import CrossValidation, cross_validate
 from landweave.types import Fold, Progress, SampleTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ModelChoice", "choose_model"]
 
@@ -60,6 +63,8 @@ def choose_model(
     Raises:
         ModelError: If params are given with several candidates, a candidate is unknown, or the folds do not allow a test.
     """
+    import pandas as pd
+
     if options.params:
         raise ModelError(f"params {dict(options.params)} belong to one family, and name: auto tries several; "
                          "drop params, or name the model")  # fmt: skip

@@ -20,6 +20,9 @@ from landweave.types import ModelCard, SampleTable
 
 __all__ = ["fit_model", "train_model"]
 
+LARGE = 1_000_000
+"""Values of training features above which trees are grown on all cores; the forest is the same, small ones only lose time."""
+
 
 @dataclass(frozen=True)
 class _Rows:
@@ -135,6 +138,8 @@ def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelO
     try:
         given = None if family.weights_classes_by_row else weights
         estimator = family.make(params, rows.features.shape[1], options.seed, given)
+        if rows.features.size > LARGE and "n_jobs" in estimator.get_params():
+            estimator.set_params(n_jobs=-1)
         estimator.fit(rows.features, rows.target, **extra)
     except (ValueError, TypeError) as err:
         if isinstance(err, ModelError):
