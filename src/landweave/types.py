@@ -327,6 +327,7 @@ class Design(Document):
         unit: What one sample unit is ("pixel 10 m").
         seed: Seed of the draw.
         note: In a sentence.
+        psu_count: Primary sampling units that a cluster sample was drawn from; None where unknown or not a cluster sample.
     """
 
     kind: Literal["none", "simple", "systematic", "stratified", "cluster"] = "none"
@@ -335,6 +336,7 @@ class Design(Document):
     unit: str = "pixel"
     seed: int | None = None
     note: str = ""
+    psu_count: int | None = None
 
 
 SAMPLE_COLUMNS: Mapping[str, str] = {
