@@ -119,7 +119,7 @@ def test_more_places_than_pixels_is_an_error(strata, geobox):
 
 
 def test_an_allocation_names_strata(strata):
-    with pytest.raises(SampleError, match=r"allocation names the strata forest; there are 1, 2, 5"):
+    with pytest.raises(SampleError, match=r"allocation names the stratum 'forest', which is not there \(there are 1, 2, 5\)"):
         drawn(strata, n=9, allocation={"forest": 9})
 
 

@@ -57,7 +57,7 @@ def bootstrap_matrices(sample: UnitSample, *, draws: int = 1000, rng: np.random.
             cells += _draw_groups(sample, here, inside, groups, draws, rng)
     total = cells.sum(axis=1, keepdims=True)
     made = np.divide(cells, total, out=np.full(cells.shape, np.nan), where=total > 0)
-    return made.reshape(draws, k, k)
+    return np.asarray(made.reshape(draws, k, k))
 
 
 def _design_of(sample: UnitSample) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

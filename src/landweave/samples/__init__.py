@@ -3,15 +3,22 @@
 from landweave.samples._rows import set_aside
 from landweave.samples.blocks import block_of, block_size_of, blocks_per_class, classes_in_one_block
 from landweave.samples.check import SampleCheck, SampleReport, check_samples
-from landweave.samples.design import Strata, draw_design
+from landweave.samples.design import Strata, draw_design, plan_design
+from landweave.samples.design_change import ChangeStrata, make_change_strata
+from landweave.samples.design_plan import DesignPlan
+from landweave.samples.design_size import size_for_areas, size_for_overall, size_for_share
 from landweave.samples.extract import extract_samples
+from landweave.samples.interpreting import Consensus, collect_answers, hide_map, majority_vote, number_places
 from landweave.samples.options import DesignOptions, DrawOptions, SampleOptions, SplitOptions, StratumOptions
 from landweave.samples.reference import import_reference
 from landweave.samples.series import import_series
 from landweave.samples.split import hold_out, split_random, split_resamples, split_spatial
 
 __all__ = [
+    "ChangeStrata",
+    "Consensus",
     "DesignOptions",
+    "DesignPlan",
     "DrawOptions",
     "SampleCheck",
     "SampleOptions",
@@ -24,12 +31,21 @@ __all__ = [
     "blocks_per_class",
     "check_samples",
     "classes_in_one_block",
+    "collect_answers",
     "draw_design",
     "extract_samples",
+    "hide_map",
     "hold_out",
     "import_reference",
     "import_series",
+    "majority_vote",
+    "make_change_strata",
+    "number_places",
+    "plan_design",
     "set_aside",
+    "size_for_areas",
+    "size_for_overall",
+    "size_for_share",
     "split_random",
     "split_resamples",
     "split_spatial",

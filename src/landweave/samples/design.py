@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,15 @@ from landweave.io.files import sha256_file
 from landweave.io.rasters import read_info, read_window
 from landweave.legend import Legend
 from landweave.samples._rows import make_frame, to_text
+from landweave.samples.design_clusters import pick_clusters
+from landweave.samples.design_plan import DesignPlan, make_plan
 from landweave.samples.options import DesignOptions, DrawOptions
 from landweave.types import Design, SampleTable, StratumInfo
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["Strata", "draw_design", "state_design"]
+__all__ = ["Strata", "draw_design", "plan_design", "state_design"]
 
 _BLOCK_PX = 1024
 """Fixed, because the order of the blocks numbers the pixels that the draw picks from."""
@@ -64,7 +66,8 @@ def draw_design(
 
     Returns:
         Rows at pixel centres in the grid's crs, `class` empty, with `stratum`, `inclusion_probability` (drawn / size of the
-        stratum; for a systematic design the inverse of the step squared) and the design.
+        stratum; for a systematic design the inverse of the step squared; for clusters the share of clusters drawn times the
+        share of the cluster's pixels drawn), `psu` for clusters, and the design.
 
     Raises:
         SampleError: If there is nothing to draw from, more is asked than there is, or an allocation names no stratum.
@@ -74,14 +77,40 @@ def draw_design(
     if not sizes:
         raise SampleError("strata hold no pixel to draw from: all are nodata, or none of their codes is in the legend")
     names = _names(sizes, legend)
+    plan = make_plan(sizes, areas, names, options)
+    population = _Population(sizes, areas, names, checksum)
     rng = np.random.default_rng(options.seed)
-    if options.kind == "systematic":
-        picked, probability = _pick_systematic(geobox, read, set(sizes), options.n, sum(sizes.values()), rng)
+    if options.kind == "stratified":
+        picked = _pick(geobox, read, sizes, dict(zip(plan.codes, plan.n, strict=True)), rng)
     else:
-        wanted = _allocate(sizes if options.kind == "stratified" else {-1: sum(sizes.values())}, names, options)
-        picked = _pick(geobox, read, sizes, wanted, rng)
-        probability = 0.0
-    return _make_table(geobox, picked, probability, _Population(sizes, areas, names, checksum), options, legend)
+        _check_total(plan.total, sum(sizes.values()))
+        if options.kind == "cluster":
+            return _draw_clusters(geobox, read, population, plan.total, options, legend)
+        if options.kind == "systematic":
+            picked, probability = _pick_systematic(geobox, read, set(sizes), plan.total, sum(sizes.values()), rng)
+            return _make_table(geobox, picked, np.full(len(picked), probability), population, options, legend)
+        picked = _pick(geobox, read, sizes, {-1: plan.total}, rng)
+    return _make_table(geobox, picked, None, population, options, legend)
+
+
+def plan_design(
+    strata: GeoBox | Strata | str | Path, *, options: DrawOptions, legend: Legend | None = None, nodata: int | None = None
+) -> DesignPlan:
+    """Plan a draw without drawing: how many places each stratum would get, and the precision to expect; see `draw_design`.
+
+    Raises:
+        SampleError: As `draw_design`.
+    """
+    geobox, read, _ = _open_strata(strata, nodata)
+    sizes, areas = _count(geobox, read, legend)
+    if not sizes:
+        raise SampleError("strata hold no pixel to draw from: all are nodata, or none of their codes is in the legend")
+    return make_plan(sizes, areas, _names(sizes, legend), options)
+
+
+def _check_total(n: int, size: int) -> None:
+    if n > size:
+        raise SampleError(f"{n} places are asked of {size} pixels; ask for fewer")
 
 
 def state_design(options: DesignOptions, frame: gpd.GeoDataFrame, geobox: GeoBox | None, note: str) -> Design:
@@ -186,31 +215,7 @@ def _names(sizes: Mapping[int, int], legend: Legend | None) -> dict[int, str]:
     return {c: of[c] for c in sizes}
 
 
-# --- sharing out and picking -------------------------------------------------------------------------------------------
-
-
-def _allocate(sizes: Mapping[int, int], names: Mapping[int, str], options: DrawOptions) -> dict[int, int]:
-    """Share n out over the strata; largest remainders make whole numbers, then the minimum is granted."""
-    if isinstance(options.allocation, dict):
-        code_of = {n: c for c, n in names.items()}
-        unknown = sorted(set(options.allocation) - set(code_of))
-        if unknown:
-            raise SampleError(f"allocation names the strata {', '.join(unknown)}; there are {', '.join(code_of)}")
-        wanted = {c: options.allocation.get(names.get(c, _ALL), 0) for c in sizes}
-    else:
-        total = sum(sizes.values())
-        even = options.allocation == "equal"
-        share = {c: options.n * (1 / len(sizes) if even else s / total) for c, s in sizes.items()}
-        wanted = {c: math.floor(v) for c, v in share.items()}
-        left = options.n - sum(wanted.values())
-        for c in sorted(share, key=lambda c: (wanted[c] - share[c], c))[:left]:
-            wanted[c] += 1
-    wanted = {c: max(n, min(options.min_per_stratum, sizes[c])) for c, n in wanted.items()}
-    for c, n in wanted.items():
-        if n > sizes[c]:
-            raise SampleError(f"{n} places are asked of stratum {names.get(c, _ALL)!r}, which has {sizes[c]} pixels; ask for "
-                              "fewer")  # fmt: skip
-    return wanted
+# --- picking -------------------------------------------------------------------------------------------------------------
 
 
 def _pick(
@@ -238,8 +243,6 @@ def _pick_systematic(
     geobox: GeoBox, read: Any, known: set[int], n: int, size: int, rng: np.random.Generator
 ) -> tuple[list[tuple[int, int, int]], float]:
     """Lay a square lattice with a random origin over the grid; about n of its nodes fall on pixels to draw from."""
-    if n > size:
-        raise SampleError(f"{n} places are asked of {size} pixels; ask for fewer")
     step = math.sqrt(size / n)
     at_row, at_col = rng.uniform(0, step, 2)
     rows = np.unique(np.floor(np.arange(at_row, geobox.shape[0], step)).astype(int))
@@ -256,20 +259,34 @@ def _pick_systematic(
     return sorted(picked), 1 / step**2
 
 
+def _draw_clusters(
+    geobox: GeoBox, read: Any, population: _Population, n: int, options: DrawOptions, legend: Legend | None
+) -> SampleTable:
+    drawn = pick_clusters(
+        (geobox.shape[0], geobox.shape[1]), lambda w: np.isin(read(w), list(population.sizes)), n=n, psu_px=options.psu_px,
+        per_psu=options.per_psu, rng=np.random.default_rng(options.seed),
+    )  # fmt: skip
+    picked = [(int(r), int(c), -1) for r, c in zip(drawn.rows, drawn.cols, strict=True)]
+    made = _make_table(geobox, picked, drawn.probability, population, options, legend)
+    made.frame["psu"] = to_text([f"square {r} {c}" for r, c in drawn.psu])
+    m = len(np.unique(drawn.psu, axis=0))
+    note = (f"{len(picked)} places in {m} of {drawn.n_clusters} squares of {options.psu_px} x {options.psu_px} pixels, up to "
+            f"{options.per_psu} places in each")  # fmt: skip
+    return replace(made, design=made.design.model_copy(update={"psu_count": drawn.n_clusters, "note": note}))
+
+
 def _make_table(
-    geobox: GeoBox, picked: list[tuple[int, int, int]], probability: float, population: _Population, options: DrawOptions,
-    legend: Legend | None,
+    geobox: GeoBox, picked: list[tuple[int, int, int]], chance: NDArray[np.float64] | None, population: _Population,
+    options: DrawOptions, legend: Legend | None,
 ) -> SampleTable:  # fmt: skip
     import geopandas as gpd
 
     rows, cols, codes = (np.array(v, dtype=np.int64) for v in zip(*picked, strict=True))
     stratified = options.kind == "stratified"
     strata = _strata_info(codes, population, stratified)
-    if options.kind != "systematic":
+    if chance is None:
         of = {s.code: s.n_drawn / s.size_px for s in strata}
-        chance: NDArray[np.float64] = np.array([of[int(c)] if stratified else of[None] for c in codes])
-    else:
-        chance = np.full(len(codes), probability)
+        chance = np.array([of[int(c)] if stratified else of[None] for c in codes])
     a = geobox.affine
     x, y = a.c + a.a * (cols + 0.5) + a.b * (rows + 0.5), a.f + a.d * (cols + 0.5) + a.e * (rows + 0.5)
     points = gpd.points_from_xy(x, y)

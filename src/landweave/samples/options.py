@@ -116,10 +116,52 @@ class SampleOptions(Options):
 class DrawOptions(Options):
     """How a reference sample is drawn from strata."""
 
-    kind: Literal["simple", "stratified", "systematic"] = Field("stratified", description="the design")
-    n: int = Field(gt=0, description="places in all")
-    allocation: Literal["proportional", "equal"] | dict[str, int] = Field(
-        "proportional", description="places per stratum: by area, the same for each, or by hand (name: n)"
+    kind: Literal["simple", "stratified", "systematic", "cluster"] = Field("stratified", description="the design")
+    n: int | None = Field(None, gt=0, description="places in all; computed where half_width or target_se is given instead")
+    half_width: float | None = Field(
+        None, gt=0, lt=1, description="instead of n: half the 95 % interval wanted of overall accuracy (0.03 for +- 3 points)"
     )
-    min_per_stratum: int = Field(0, ge=0, description="no stratum gets fewer (as long as it has the pixels)")
+    allocation: Literal["proportional", "equal", "neyman", "optimal"] | dict[str, int] = Field(
+        "proportional",
+        description="places per stratum: by area, the same for each, by area times expected scatter (neyman), as few as reach "
+        "target_se (optimal), or by hand (name: n)",
+    )
+    min_per_stratum: int = Field(
+        0, ge=0, description="no stratum gets fewer (as long as it has the pixels), even where the total then exceeds n"
+    )
+    expected_accuracy: float | dict[str, float] = Field(
+        0.8, description="user's accuracy expected of map classes, one for all or by name; neyman, optimal and sizes rest on it"
+    )
+    expected_shares: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="stratum -> class -> share expected there, e.g. from a pilot sample; by default a stratum's errors are "
+        "spread over the other classes by size",
+    )
+    target_se: dict[str, float] = Field(
+        default_factory=dict, description="class -> standard error wanted of its area, as a share of the whole area (optimal)"
+    )
+    neyman_for: str | None = Field(None, description="class whose area neyman serves best; overall accuracy by default")
+    psu_px: int = Field(50, ge=2, description="side in pixels of the square clusters (kind cluster)")
+    per_psu: int = Field(10, ge=1, description="places drawn in each cluster (kind cluster)")
+    design_effect: float = Field(
+        1.0, gt=0,
+        description="factor on the size that half_width asks of a simple, systematic or cluster sample; for clusters "
+        "1 + (per_psu - 1) times the correlation within them",
+    )  # fmt: skip
     seed: int = Field(0, ge=0, description="seed of the draw")
+
+    @model_validator(mode="after")
+    def _size_given(self) -> DrawOptions:
+        optimal = self.allocation == "optimal"
+        given = [name for name, there in (("n", self.n), ("half_width", self.half_width), ("allocation optimal", optimal),
+                                          ("allocation by hand", isinstance(self.allocation, dict))) if there]  # fmt: skip
+        if not given:
+            raise ValueError("the size of the sample is not given; give n, half_width, or allocation: optimal with target_se")
+        if self.n is not None and self.half_width is not None:
+            raise ValueError(f"n {self.n} and half_width {self.half_width:g} are both given; give one")
+        if optimal != bool(self.target_se):
+            raise ValueError(f"allocation is {self.allocation!r} and target_se {self.target_se or 'empty'}; optimal needs a "
+                             "target per class, and targets need allocation: optimal")  # fmt: skip
+        if self.kind != "stratified" and self.allocation in ("neyman", "optimal"):
+            raise ValueError(f"allocation {self.allocation!r} is for strata, but the kind is {self.kind!r}; choose stratified")
+        return self
