@@ -137,10 +137,26 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class SceneMask:
-    """Which pixels of a scene are clear: those whose value in `asset` is one of `clear`; the others become NaN."""
+    """Which pixels of a scene are clear; the others become NaN.
+
+    Attributes:
+        asset: The layer that says so. A value equal to the asset's stated nodata is no observation.
+        clear: Values that mean clear; empty where `bits` decides.
+        bits: Positions of the bits of which a clear value has none set; empty where `clear` decides.
+        dilate_px: What is not clear grows by this many pixels of the mask's own grid, diagonals included; nodata does not.
+        also: Further masks; a pixel is clear where all say so.
+    """
 
     asset: Asset
-    clear: tuple[int, ...]
+    clear: tuple[int, ...] = ()
+    bits: tuple[int, ...] = ()
+    dilate_px: int = 0
+    also: tuple[SceneMask, ...] = ()
+
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        """Every layer that the mask is made of."""
+        return (self.asset, *(a for m in self.also for a in m.assets))
 
 
 @dataclass(frozen=True)

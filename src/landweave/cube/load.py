@@ -52,7 +52,7 @@ def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
     """Read every file's header once; a crs that the scene states stands in for the file's."""
     headers: dict[str, RasterInfo] = {}
     for scene in scenes:
-        for asset in (*scene.assets, *([scene.mask.asset] if scene.mask else [])):
+        for asset in (*scene.assets, *(scene.mask.assets if scene.mask else ())):
             if asset.path in headers:
                 continue
             info = read_info(asset.path)

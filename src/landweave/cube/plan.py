@@ -47,19 +47,21 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class MaskPlan:
-    """The layer that says where a scene is clear; read with the nearest pixel."""
+    """A layer that says where a scene is clear, read with the nearest pixel; see `types.SceneMask`."""
 
     file: FilePlan
     clear: tuple[int, ...]
+    bits: tuple[int, ...] = ()
+    dilate_px: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ScenePlan:
-    """One scene: its files, its mask, and the window of the grid that it may touch."""
+    """One scene: its files, its masks, and the window of the grid that it may touch."""
 
     id: str
     files: tuple[FilePlan, ...]
-    mask: MaskPlan | None
+    masks: tuple[MaskPlan, ...]
     footprint: Window
 
     def touches(self, window: Window) -> bool:
@@ -124,7 +126,7 @@ class CubePlan:
     def paths(self) -> tuple[str, ...]:
         """Every file that is read, masks included, each once."""
         scenes = [x for s in self.steps for d in s.days for x in d.scenes]
-        files = [f for x in scenes for f in (*x.files, *([x.mask.file] if x.mask else []))]
+        files = [f for x in scenes for f in (*x.files, *(m.file for m in x.masks))]
         return tuple(dict.fromkeys(f.path for f in files))
 
     @property

@@ -20,7 +20,7 @@ from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan
 from landweave.errors import BandError, CubeError, GridError, SceneError
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs
 from landweave.io.rasters import RasterInfo
-from landweave.types import Asset, Band, Scene
+from landweave.types import Asset, Band, Scene, SceneMask
 
 __all__ = ["Headers", "plan_cube", "select_dates"]
 
@@ -129,13 +129,17 @@ def _plan_scene(scene: Scene, source: _Source) -> ScenePlan:
             layer, nodata = _plan_layer(asset, source.bands[asset.band], source.headers[asset.path])
             grouped.setdefault((asset.path, nodata, source.resampling(asset, scene)), []).append(layer)
     files = tuple(FilePlan(path, tuple(layers), nodata, how, scene.crs) for (path, nodata, how), layers in grouped.items())
-    mask = None
-    if scene.mask is not None:
-        asset = scene.mask.asset
-        layer = LayerPlan("", asset.layer, 1.0, 0.0, (-math.inf, math.inf))
-        # a mask's own value 0 may mean "clear", so that only the recipe's nodata counts, not the file's
-        mask = MaskPlan(FilePlan(asset.path, (layer,), asset.nodata, "nearest", scene.crs), scene.mask.clear)
-    return ScenePlan(scene.id, files, mask, _footprint(files, source))
+    masks = _plan_masks(scene.mask, scene.crs) if scene.mask is not None else ()
+    return ScenePlan(scene.id, files, masks, _footprint(files, source))
+
+
+def _plan_masks(mask: SceneMask, crs: str | None) -> tuple[MaskPlan, ...]:
+    asset = mask.asset
+    layer = LayerPlan("", asset.layer, 1.0, 0.0, (-math.inf, math.inf))
+    # a mask's own value 0 may mean "clear", so that only the recipe's nodata counts, not the file's
+    file = FilePlan(asset.path, (layer,), asset.nodata, "nearest", crs)
+    others = (plan for other in mask.also for plan in _plan_masks(other, crs))
+    return (MaskPlan(file, mask.clear, mask.bits, mask.dilate_px), *others)
 
 
 def _footprint(files: Iterable[FilePlan], source: _Source) -> Window:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.cube.options import CombineRule
-from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, ScenePlan, StepPlan
+from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
 from landweave.features.indices import compute_index, get_index
 from landweave.features.series import fill_linear
 from landweave.grid import Window
 from landweave.io._kernels import to_physical
-from landweave.io.rasters import read_window
+from landweave.io.rasters import read_flags, read_window
 
 __all__ = ["OutsideCount", "combine", "read_plan"]
 
@@ -62,6 +62,7 @@ class _Reader:
         self._wanted: dict[tuple[object, ...], set[int]] = {}
         self._uses: dict[tuple[object, ...], int] = {}
         self._held: dict[tuple[object, ...], Layers] = {}
+        # a mask that grows is registered, too, but read apart: nothing is held for it
         for file in files:
             layers = self._layers(file)
             if layers:
@@ -85,6 +86,43 @@ class _Reader:
             del self._held[plan.key]
         return layers
 
+    def read_mask(self, mask: MaskPlan) -> NDArray[np.bool_]:
+        """Tell where a mask says clear; a mask that grows is looked at on its own grid, with a margin around the window."""
+        if mask.dilate_px == 0 or self.decimate:  # a coarse look does without the growth
+            stored, valid = self.read(mask.file)[mask.file.layers[0].layer]
+            return valid & _is_clear(stored, mask)
+        file = mask.file
+
+        def grow(stored: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            unclear = valid & ~_is_clear(stored, mask)
+            return valid & ~dilate(unclear, mask.dilate_px)
+
+        return read_flags(
+            file.path, file.layers[0].layer, self.geobox, self.window, grow, margin_px=mask.dilate_px, nodata=file.nodata,
+            src_crs=file.crs,
+        )  # fmt: skip
+
+
+def _is_clear(stored: NDArray[Any], mask: MaskPlan) -> NDArray[np.bool_]:
+    clear = np.ones(stored.shape, dtype=bool)
+    if mask.bits:
+        whole = np.nan_to_num(stored).astype(np.int64) if stored.dtype.kind == "f" else stored
+        clear = (whole & sum(1 << b for b in mask.bits)) == 0
+    return clear & np.isin(stored, mask.clear) if mask.clear else clear
+
+
+def dilate(flags: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """Let true pixels grow by `radius_px` in all eight directions, as Fmask does (Zhu and Woodcock 2012, section 3.3).
+
+    Args:
+        flags: (y, x).
+        radius_px: Pixels that are added on each side; the window is a square of side 2 * radius_px + 1.
+    """
+    from scipy.ndimage import maximum_filter
+
+    grown = maximum_filter(flags.view(np.uint8), size=2 * radius_px + 1, mode="constant", cval=0)
+    return np.asarray(grown.view(bool))
+
 
 def _widen(valid_range: tuple[float, float]) -> tuple[float, float]:
     """Give the range with slack for rounding, so that 10000 * 1e-4 is still 1."""
@@ -99,9 +137,8 @@ def _read_scene(
     """Put a scene's values into `out` (band, y, x); bands that the scene lacks become NaN."""
     missing = set(bands)
     clear: NDArray[np.bool_] | None = None
-    if scene.mask is not None:
-        stored, valid = reader.read(scene.mask.file)[scene.mask.file.layers[0].layer]
-        clear = valid & np.isin(stored, scene.mask.clear)
+    for mask in scene.masks:
+        clear = reader.read_mask(mask) if clear is None else clear & reader.read_mask(mask)
     for plan in scene.files:
         wanted = [entry for entry in plan.layers if entry.band in reader.bands]
         layers = reader.read(plan) if wanted else {}
@@ -184,8 +221,7 @@ def _plan_files(steps: Iterable[StepPlan], window: Window) -> Iterable[FilePlan]
             for scene in day.scenes:
                 if scene.touches(window):
                     yield from scene.files
-                    if scene.mask is not None:
-                        yield scene.mask.file
+                    yield from (m.file for m in scene.masks)
 
 
 def read_plan(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
@@ -22,8 +23,9 @@ from rasterio.windows import Window as RioWindow
 
 from landweave.errors import GridError, SourceError
 from landweave.grid import Window, crs_of, resolve_crs
+from landweave.io import remote
 
-__all__ = ["RasterInfo", "close_rasters", "read_info", "read_window"]
+__all__ = ["RasterInfo", "close_rasters", "read_flags", "read_info", "read_window"]
 
 _MAX_OPEN = 128
 _MAX_VALUES = 16_000_000
@@ -31,6 +33,9 @@ _MAX_VALUES = 16_000_000
 METHODS = ("nearest", "bilinear", "cubic", "average", "mode")
 """Resampling methods of `read_window`."""
 _handles = threading.local()
+T = TypeVar("T")
+Judge = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.bool_]]
+"""Takes stored values and their validity (y, x), gives flags of that shape."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,28 @@ def _open(path: str) -> Any:
     if local is None and not Path(path).exists():
         raise SourceError(f"file {path} does not exist")
     try:
-        return rasterio.open(path)
+        return _open_gdal(path)
     except RasterioIOError as err:
-        raise SourceError(f"{path} is not a raster that GDAL can open (truncated? another kind of file?): {err}") from err
+        what = "has not been got" if remote.is_remote(path) else "is not a raster that GDAL can open"
+        raise SourceError(f"{remote.plain_url(path)} {what} (truncated? another kind of file?): "
+                          f"{remote.hide_signature(str(err))}") from err  # fmt: skip
+
+
+def _open_gdal(path: str) -> Any:
+    try:
+        return rasterio.open(remote.gdal_path(path))
+    except RasterioIOError:
+        if not remote.renew_signature(path):
+            raise
+        return rasterio.open(remote.gdal_path(path))
 
 
 def _handle(path: str) -> Any:
     cache: OrderedDict[Any, Any] | None = getattr(_handles, "cache", None)
     if cache is None:
         cache = _handles.cache = OrderedDict()
+    if path in cache and remote.is_signed(path) and cache[path].name != remote.gdal_path(path):
+        _forget(path)  # its signature ends: it is opened with a new one
     if path in cache:
         cache.move_to_end(path)
     else:
@@ -87,6 +105,28 @@ def _handle(path: str) -> Any:
         if len(cache) > _MAX_OPEN:
             cache.popitem(last=False)[1].close()
     return cache[path]
+
+
+def _forget(path: str) -> None:
+    src = _handles.cache.pop(path)
+    getattr(_handles, "crs", {}).pop(src.name, None)
+    src.close()
+
+
+def _read(path: str, work: Callable[[Any], T]) -> T:
+    """Do something with a file's handle; a signed file whose signature has ended meanwhile is opened anew, once."""
+    try:
+        return work(_handle(path))
+    except RasterioError as err:
+        first = err
+    if remote.renew_signature(path):
+        _forget(path)
+        try:
+            return work(_handle(path))
+        except RasterioError as err:
+            first = err
+    shown = remote.plain_url(path) if remote.is_remote(path) else path
+    raise SourceError(f"cannot read {shown} (truncated or corrupt?): {remote.hide_signature(str(first))}") from first
 
 
 def _own_crs(src: Any) -> CRS:
@@ -164,16 +204,66 @@ def read_window(
     """
     if resampling not in METHODS:
         raise ValueError(f"no resampling named {resampling!r}; known: {', '.join(METHODS)}")
-    src = _handle(path)
-    try:
+
+    def work(src: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         direct = _shared_window(src, geobox, window, src_crs)
         if direct is not None:
             return _read_direct(src, layers, direct, nodata)
         if decimate:
             return _read_decimated(src, layers, geobox, window, nodata, src_crs)
         return _read_warped(src, layers, geobox, window, resampling, nodata, src_crs)
-    except RasterioError as err:
-        raise SourceError(f"cannot read {path} (truncated or corrupt?): {err}") from err
+
+    return _read(path, work)
+
+
+def read_flags(
+    path: str, layer: int, geobox: GeoBox, window: Window, judge: Judge, *, margin_px: int = 0,
+    nodata: float | None = None, src_crs: Any = None,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Judge a layer on its own grid, and give the answers on the pixels of `window` of `geobox` (nearest pixel).
+
+    The layer is read with a margin around what the window needs, so that a judgement that looks `margin_px` pixels around
+    does not depend on the window.
+
+    Args:
+        path: Anything rasterio opens.
+        layer: 1-based layer.
+        geobox: The target grid.
+        window: Window of it.
+        judge: Takes stored values and their validity (y, x) on the file's own pixels; gives a boolean array of that shape.
+        margin_px: How far `judge` looks around, in pixels of the file.
+        nodata: Stored marker; the file's own by default.
+        src_crs: The file's crs where it has none, or a wrong one.
+
+    Returns:
+        (y, x); False outside the file.
+
+    Raises:
+        SourceError: If the file cannot be read; names it.
+        GridError: If neither the file nor the caller states a crs.
+    """
+    return _read(path, lambda src: _judge(src, layer, geobox, window, judge, (margin_px, nodata, src_crs)))
+
+
+def _judge(
+    src: Any, layer: int, geobox: GeoBox, window: Window, judge: Judge, how: tuple[int, float | None, Any]
+) -> NDArray[np.bool_]:  # fmt: skip
+    from landweave.io import _resample
+
+    margin_px, nodata, src_crs = how
+    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), Affine(*src.transform[:6]), geobox)
+    sampling = _resample.plan_sampling(pixel_map, window, "nearest")
+    needed = sampling.source.clip((src.height, src.width))
+    if needed.height == 0 or needed.width == 0:
+        return np.zeros((window.height, window.width), dtype=bool)
+    if needed.height * needed.width > _MAX_VALUES and window.height * window.width > 1:
+        parts, axis = _halves(window)
+        return np.concatenate([_judge(src, layer, geobox, p, judge, how) for p in parts], axis=axis - 1)
+    outer = needed.pad(margin_px).clip((src.height, src.width))
+    values, valid = _read_direct(src, [layer], outer, nodata)
+    flags = judge(values[0], valid[0])
+    taken, inside = _resample.resample(flags[None].view(np.uint8), np.ones((1, *flags.shape), dtype=bool), outer, sampling)
+    return np.asarray(taken[0].view(bool) & inside[0])
 
 
 def _crs_given(src: Any, src_crs: Any) -> CRS:
@@ -254,16 +344,19 @@ def _read_halves(
     src: Any, layers: list[int], geobox: GeoBox, window: Window, *rest: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
     """Read a window in two parts, since much coarser output pixels would need too much of the source at once."""
-    w = window
-    if w.height >= w.width:
-        half, axis = w.height // 2, 1
-        parts = Window(w.row, w.col, half, w.width), Window(w.row + half, w.col, w.height - half, w.width)
-    else:
-        half, axis = w.width // 2, 2
-        parts = Window(w.row, w.col, w.height, half), Window(w.row, w.col + half, w.height, w.width - half)
+    parts, axis = _halves(window)
     made = [_read_warped(src, layers, geobox, part, *rest) for part in parts]
     values, valid = (np.concatenate(both, axis=axis) for both in zip(*made, strict=True))
     return values, valid
+
+
+def _halves(w: Window) -> tuple[tuple[Window, Window], int]:
+    """Cut a window across its longer side; give the parts and the axis of (layer, y, x) along which they join."""
+    if w.height >= w.width:
+        half = w.height // 2
+        return (Window(w.row, w.col, half, w.width), Window(w.row + half, w.col, w.height - half, w.width)), 1
+    half = w.width // 2
+    return (Window(w.row, w.col, w.height, half), Window(w.row, w.col + half, w.height, w.width - half)), 2
 
 
 def _read_decimated(

@@ -167,7 +167,7 @@ def make_cube(job: Job) -> CubeSet | None:
 
 
 def _files_of(sources: Iterable[Sequence[Scene]]) -> list[str]:
-    paths = {a.path for scenes in sources for s in scenes for a in [*s.assets, *([s.mask.asset] if s.mask else [])]}
+    paths = {a.path for scenes in sources for s in scenes for a in [*s.assets, *(s.mask.assets if s.mask else ())]}
     return sorted({_local_file(p) for p in paths})
 
 
