@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -54,6 +55,18 @@ def test_ctrl_c_leaves_no_product_and_goes_on_where_it_stopped(model, cubes, tmp
     assert final_files(tmp_path / "out") == []
     predict_map(model, cubes, tmp_path / "out", options=BLOCKS)
     assert read_products(tmp_path / "out") == undisturbed
+
+
+@pytest.mark.parametrize("where", ["write_cog", "write_qml", "write_item"])
+def test_ctrl_c_while_products_are_written_leaves_none(where, model, cubes, tmp_path, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt("by the test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"landweave.maps.products.{where}", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="by the test"):
+            predict_map(model, cubes, tmp_path / "out", options=BLOCKS)
+    assert final_files(tmp_path / "out") == []
 
 
 def test_a_damaged_block_is_found_by_its_checksum_and_redone(crashed, model, cubes, undisturbed, read_products):
@@ -230,19 +243,34 @@ class Forks:
         self.process = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, bufsize=1)  # fmt: skip
 
-    def line(self) -> list[str]:
-        return self.process.stdout.readline().split()
-
-    def start(self, scenes: Path, out: Path) -> int:
-        """Begin a map; gives the process id of the forked one once it maps."""
+    def start(self, scenes: Path, out: Path) -> None:
+        """Begin a map, and wait for its first block (or its end, where there was nothing to do)."""
         self.process.stdin.write(f"{scenes} {out}\n")
-        return int(self.line()[1])
+        self.pid = self.status = None
+        seen = set()
+        while not {"start", "block"} <= seen and self.status is None:
+            seen.add(self.read())
+
+    def read(self) -> str:
+        """Read a line that the process prints; gives its first word."""
+        word, *number = self.process.stdout.readline().split()
+        if word == "start":
+            self.pid = int(number[0])
+        elif word == "end":
+            self.status = int(number[0])
+        return word
+
+    def kill(self) -> None:
+        """Kill -9 the forked process, unless it has ended."""
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                os.kill(self.pid, signal.SIGKILL)
 
     def end(self) -> int:
         """Wait for its end; gives the wait status."""
-        while (line := self.line())[0] != "end":
-            pass
-        return int(line[1])
+        while self.status is None:
+            self.read()
+        return self.status
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -261,9 +289,9 @@ def forks():
 def test_kill_9_at_random_moments_costs_nothing_but_time(forks, scenes, tmp_path, rng, undisturbed, read_products):
     out, n_done = tmp_path / "out", [0]
     for moment_s in rng.uniform(0.02, 0.4, size=3):
-        pid = forks.start(tmp_path / "in", out)
+        forks.start(tmp_path / "in", out)
         time.sleep(moment_s)
-        os.kill(pid, signal.SIGKILL)
+        forks.kill()
         assert forks.end() in (signal.SIGKILL, 0)  # 0: it was faster
         n_done.append(len(list(out.glob(".work/*/done/*.json"))))
         assert "lineage.json" not in final_files(out) or not (out / ".work").exists()
@@ -276,9 +304,9 @@ def test_kill_9_at_random_moments_costs_nothing_but_time(forks, scenes, tmp_path
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the other process is a fork")
 def test_two_processes_on_one_output_the_second_is_refused(forks, scenes, model, cubes, tmp_path):
-    pid = forks.start(tmp_path / "in", tmp_path / "out")
+    forks.start(tmp_path / "in", tmp_path / "out")
     with pytest.raises(OutputLockedError, match="another landweave process is writing to"):
         predict_map(model, cubes, tmp_path / "out", options=BLOCKS)
-    os.kill(pid, signal.SIGKILL)
+    forks.kill()
     forks.end()
     predict_map(model, cubes, tmp_path / "out", options=BLOCKS)  # the lock died with its process

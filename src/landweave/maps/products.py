@@ -58,7 +58,7 @@ def make_specs(legend: Legend, options: MapOptions) -> dict[str, CogSpec]:
 
 
 def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: Path, *, threads: int = 1) -> MapProduct:
-    """Put the products together from the store; `map.tif` gets its name last.
+    """Put the products together from the store; they get their names when all are whole, `map.tif` last.
 
     Raises:
         DiskFullError: If the disk fills; no partial product stays.
@@ -75,15 +75,21 @@ def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: P
         counter.add(pixels[0], window)
         return pixels
 
+    made: dict[str, Path] = {}
+    for name, spec in specs.items():
+        read = read_map if name == "map" else partial(store.read_window, product=name)
+        made[name] = write_cog(scratch / FILE_NAMES[name], geobox, read, spec, step_px=step, threads=threads, scratch=scratch)
     files = {name: folder / FILE_NAMES[name] for name in specs}
-    for name in [n for n in specs if n != "map"]:
-        read = partial(store.read_window, product=name)
-        write_cog(files[name], geobox, read, specs[name], step_px=step, threads=threads, scratch=scratch)
-    made = write_cog(scratch / "map.tif", geobox, read_map, specs["map"], step_px=step, threads=threads, scratch=scratch)
-    product = MapProduct(folder, files, legend, geobox, sha256_file(made), counter.count_px, counter.area_ha)
-    product = _write_companions(product, cubes, card)
-    with atomic_path(files["map"]) as part:
-        made.replace(part)
+    product = MapProduct(folder, files, legend, geobox, sha256_file(made["map"]), counter.count_px, counter.area_ha)
+    try:
+        product = _write_companions(product, cubes, card)
+        for name in [*(n for n in specs if n != "map"), "map"]:
+            with atomic_path(files[name]) as part:
+                made[name].replace(part)
+    except BaseException:  # Ctrl-C included: what has its name already must not look like a result
+        for file in FILE_NAMES.values():
+            (folder / file).unlink(missing_ok=True)
+        raise
     return product
 
 
