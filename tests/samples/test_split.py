@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
+from shapely import box
 
 from landweave.errors import SplitError
 from landweave.legend import Legend
-from landweave.samples import SplitOptions, hold_out, split_random, split_spatial
+from landweave.samples import SplitOptions, hold_out, resolve_split, split_random, split_spatial
 from landweave.samples._rows import lonlat_of, make_frame
-from landweave.samples.split import deal_units
+from landweave.samples.dealing import deal_units
+from landweave.samples.ground import tile_names
 from landweave.types import SampleTable
 
 
@@ -131,3 +133,62 @@ def test_units_are_dealt_by_share_and_class(rng):
     for c in range(3):
         share = np.bincount(side[classes == c], minlength=3) / (classes == c).sum()
         assert np.abs(share - [0.7, 0.2, 0.1]).max() < 0.02
+
+
+def _in_years(make_samples):
+    lonlat = np.random.default_rng(3).uniform(10, 11, (12, 2))
+    years = np.repeat([2001, 2002, 2003], 12)
+    start = np.array([f"{y}-01-01" for y in years], dtype="datetime64[ms]")
+    return make_samples(np.tile(lonlat, (3, 1)), list("ab") * 18, group=np.tile(np.arange(12), 3).astype(str), time_start=start)
+
+
+def test_years_at_the_same_places_are_tested_only_when_groups_may_be_cut(make_samples):
+    samples = _in_years(make_samples)
+    with pytest.raises(SplitError, match=r"share groups.*let groups be cut"):
+        split_spatial(samples, SplitOptions(by="year"))
+    folds = split_spatial(samples, SplitOptions(by="year", cut_groups=True))[0]
+    year = samples.frame["time_start"].dt.year.to_numpy()
+    assert [sorted(set(year[f.test])) for f in folds] == [[2001], [2002], [2003]]
+
+
+def test_leave_one_out_makes_a_fold_of_every_region(make_samples, rng, tmp_path):
+    regions = gpd.GeoDataFrame({"name": list("nopqrs")}, geometry=[box(x, 0, x + 1, 1) for x in range(6)], crs=4326)
+    regions.to_file(tmp_path / "regions.gpkg")
+    lonlat = rng.uniform((0, 0), (6, 1), (120, 2))
+    samples = make_samples(lonlat, list("ab") * 60)
+    options = SplitOptions(by="region", regions=str(tmp_path / "regions.gpkg"), region_column="name", leave_one_out=True)
+    folds = split_spatial(samples, options)[0]
+    assert len(folds) == 6
+    assert all(len(np.unique(np.floor(lonlat[f.test, 0]))) == 1 for f in folds)
+
+
+def test_samples_outside_all_regions_are_named(make_samples, tmp_path):
+    gpd.GeoDataFrame({"name": ["n"]}, geometry=[box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "r.gpkg")
+    samples = make_samples(np.array([[0.5, 0.5], [5, 5], [0.2, 0.2], [6, 6]]), list("abab"))
+    with pytest.raises(SplitError, match="2 of 4 samples lie in no polygon"):
+        split_spatial(samples, SplitOptions(by="region", regions=str(tmp_path / "r.gpkg")))
+    with pytest.raises(SplitError, match=r"no column 'title'; set split\.region_column to one of name"):
+        split_spatial(samples, SplitOptions(by="region", regions=str(tmp_path / "r.gpkg"), region_column="title"))
+
+
+def test_polygons_and_tiles_are_kept_whole(make_samples, rng):
+    lonlat = rng.uniform((10, 45), (15, 47), (200, 2))
+    samples = make_samples(lonlat, list("ab") * 100, polygon_id=np.repeat(np.arange(50), 4))
+    for fold in split_spatial(samples, SplitOptions(by="polygon"))[0]:
+        assert not set(fold.train // 4) & set(fold.test // 4)
+    tile = tile_names(lonlat)
+    for fold in split_spatial(samples, SplitOptions(by="tile"))[0]:
+        assert not set(tile[fold.train]) & set(tile[fold.test])
+
+
+def test_tiles_are_the_squares_of_utm():
+    # Venice stands in MGRS square 33TUL (zone 33, 200-300 km east, 5000-5100 km north: 291.6, 5035.6)
+    assert tile_names(np.array([[12.335, 45.44]]))[0] == "33N 2 50"
+
+
+def test_open_options_are_stated_once(make_samples, rng):
+    samples = make_samples(rng.uniform(10, 11, (80, 2)), list("ab") * 40, rng.standard_normal((80, 2)))
+    stated = resolve_split(samples, SplitOptions(by="knndm", block_size_m="auto"), bbox=(10, 10, 11, 11))
+    assert isinstance(stated.block_size_m, float)
+    assert stated.predict_bbox == (10, 10, 11, 11)
+    assert resolve_split(samples, SplitOptions(), bbox=(10, 10, 11, 11)) == SplitOptions()

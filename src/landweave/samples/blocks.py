@@ -5,6 +5,7 @@ Receives samples; hands on one block label per row.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,66 +14,48 @@ from numpy.typing import NDArray
 
 from landweave.errors import SplitError
 from landweave.samples._rows import lonlat_of
+from landweave.samples.ground import EARTH_A, earth_xyz, ellipsoid_cells, meridian_arc, tile_names
 from landweave.samples.options import SplitOptions
+from landweave.samples.variogram import suggest_block_size
 from landweave.types import SampleTable
 
-__all__ = ["block_of", "block_size_of", "blocks_per_class", "classes_in_one_block", "earth_xyz", "ellipsoid_cells"]
+__all__ = [
+    "block_of",
+    "block_size_of",
+    "blocks_per_class",
+    "classes_in_one_block",
+    "earth_xyz",
+    "ellipsoid_cells",
+    "polygon_of",
+    "region_of",
+]
 
-_A, _F = 6378137.0, 1 / 298.257223563  # WGS84
-_E2 = _F * (2 - _F)
+_log = logging.getLogger(__name__)
+
 _CELLS_ACROSS = 10
 """Blocks across the longer side of the samples' extent where no size is stated: enough for five folds, each of many blocks."""
-
-
-def earth_xyz(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give geocentric coordinates (n, 3) in metres of points on the WGS84 ellipsoid.
-
-    The straight distance between two of them is never longer than the geodesic, and 1e-6 shorter at 30 km.
-    """
-    lon, lat = np.radians(lonlat[:, 0]), np.radians(lonlat[:, 1])
-    n = _A / np.sqrt(1 - _E2 * np.sin(lat) ** 2)
-    return np.column_stack([n * np.cos(lat) * np.cos(lon), n * np.cos(lat) * np.sin(lon), n * (1 - _E2) * np.sin(lat)])
-
-
-def _meridian_arc(lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance in metres from the equator along a meridian (Snyder 1987, eq. 3-21)."""
-    e2, e4, e6 = _E2, _E2**2, _E2**3
-    return np.asarray(_A * (
-        (1 - e2 / 4 - 3 * e4 / 64 - 5 * e6 / 256) * lat
-        - (3 * e2 / 8 + 3 * e4 / 32 + 45 * e6 / 1024) * np.sin(2 * lat)
-        + (15 * e4 / 256 + 45 * e6 / 1024) * np.sin(4 * lat)
-        - (35 * e6 / 3072) * np.sin(6 * lat)
-    ))  # fmt: skip
-
-
-def ellipsoid_cells(lonlat: NDArray[np.float64], size_m: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give row and column of the cell that each point falls in: bands of `size_m` along the meridian, cut into cells of
-    `size_m` along the parallel through the band's middle. Cells are close to square anywhere on Earth.
-    """  # noqa: D205 (one sentence says both)
-    lat = np.radians(lonlat[:, 1])
-    row = np.floor(_meridian_arc(lat) / size_m).astype(np.int64)
-    # latitude of the band's middle, on the sphere of the same meridian: it decides the cells' width only
-    middle = np.clip((row + 0.5) * size_m / _meridian_arc(np.array([np.pi / 2]))[0] * (np.pi / 2), -np.pi / 2, np.pi / 2)
-    radius = np.maximum(_A / np.sqrt(1 - _E2 * np.sin(middle) ** 2) * np.cos(middle), size_m / (2 * np.pi))
-    col = np.floor(np.radians(lonlat[:, 0]) * radius / size_m).astype(np.int64)
-    return row, col
 
 
 def block_size_of(samples: SampleTable, options: SplitOptions) -> float:
     """Give the side of a block in metres: as stated, or a tenth of the longer side of the samples' extent.
 
-    A size in degrees is turned into the metres of its north-south side at the samples' mean latitude.
+    A size in degrees is turned into the metres of its north-south side at the samples' mean latitude; `auto` is the range of
+    the samples' variogram (see `suggest_block_size`).
     """
     at = lonlat_of(samples.frame)
     lat = float(np.radians(at[:, 1].mean()))
+    if options.block_size_m == "auto":
+        suggestion = suggest_block_size(samples, seed=options.seed)
+        _log.info("blocks of %.0f m: %s", suggestion.size_m, suggestion.why)
+        return suggestion.size_m
     if options.block_size_m is not None:
         return options.block_size_m
     if options.block_size_deg is not None:
         half = np.radians(options.block_size_deg) / 2
-        arc = _meridian_arc(np.array([lat - half, lat + half]))
+        arc = meridian_arc(np.array([lat - half, lat + half]))
         return float(arc[1] - arc[0])
-    height = float(np.ptp(_meridian_arc(np.radians(at[:, 1]))))
-    width = float(np.radians(np.ptp(at[:, 0])) * _A * np.cos(lat))
+    height = float(np.ptp(meridian_arc(np.radians(at[:, 1]))))
+    width = float(np.radians(np.ptp(at[:, 0])) * EARTH_A * np.cos(lat))
     longest = max(height, width)
     if longest == 0:
         raise SplitError(f"all {len(samples)} samples stand on one place, so there are no spatial blocks; collect more places")
@@ -82,14 +65,25 @@ def block_size_of(samples: SampleTable, options: SplitOptions) -> float:
 def block_of(samples: SampleTable, options: SplitOptions) -> NDArray[np.int64]:
     """Give the block of every sample as numbers 0, 1, ...; all rows of a group have the block of the group's middle.
 
-    With `by: group` the groups are the blocks, with a column's name its values are.
+    With `by: group` the groups are the blocks, with `polygon` the polygons, with `tile`, `region` and `environment` those, with
+    a column's name its values. kNNDM has no blocks of its own: its rows stand in the blocks of `by: block`.
 
     Raises:
-        SplitError: If the column does not exist or has empty values.
+        SplitError: If the column does not exist or has empty values, or a sample lies in no region.
     """
+    from landweave.samples.environment import environment_of
+
     if options.by == "group":
         return _number(samples.frame["group"].to_numpy())
-    if options.by != "block":
+    if options.by == "polygon":
+        return _number(polygon_of(samples))
+    if options.by == "environment":
+        return environment_of(samples, options)
+    if options.by == "region" and options.regions is not None:
+        return _number(region_of(samples, options.regions, column=options.region_column))
+    if options.by == "tile" and "tile" not in samples.frame.columns:
+        return _number(tile_names(_group_middles(samples)))
+    if options.by not in ("block", "knndm"):
         return _column_blocks(samples, options.by)
     at = _group_middles(samples)
     if options.block_size_deg is not None:
@@ -98,6 +92,45 @@ def block_of(samples: SampleTable, options: SplitOptions) -> NDArray[np.int64]:
         cells = np.column_stack(ellipsoid_cells(at, block_size_of(samples, options)))
     _, number = np.unique(cells, axis=0, return_inverse=True)
     return number.reshape(-1).astype(np.int64)
+
+
+def polygon_of(samples: SampleTable) -> NDArray[Any]:
+    """Name the polygon of every row; points stand for themselves, by group."""
+    polygon = samples.frame["polygon_id"].to_numpy(dtype=np.int64)
+    group = samples.frame["group"].to_numpy().astype(str)
+    return np.array([f"polygon {p}" if p >= 0 else f"group {g}" for p, g in zip(polygon, group, strict=True)], dtype=object)
+
+
+def region_of(samples: SampleTable, regions: str, *, column: str | None = None) -> NDArray[Any]:
+    """Name the region that the middle of each row's group lies in.
+
+    Args:
+        samples: The samples.
+        regions: File of polygons (GPKG, GeoJSON, GeoParquet, Shapefile).
+        column: Column with the regions' names; polygons of one name are one region. Without it each polygon is a region.
+
+    Raises:
+        SourceError: If the file cannot be read.
+        SplitError: If the column does not exist, or a sample lies in no region.
+    """
+    import geopandas as gpd
+
+    from landweave.io.vectors import read_vectors
+
+    frame = read_vectors(regions)
+    if column is not None and column not in frame.columns:
+        known = ", ".join(c for c in frame.columns if c != "geometry")
+        raise SplitError(f"{regions} has no column {column!r}; set split.region_column to one of {known}")
+    names = frame[column].astype(str).to_numpy() if column else np.array([f"polygon {i}" for i in range(len(frame))])
+    at = gpd.GeoSeries(gpd.points_from_xy(*_group_middles(samples).T), crs="EPSG:4326").to_crs(frame.crs)
+    row, polygon = frame.sindex.query(at, predicate="intersects")
+    found = np.full(len(samples), None, dtype=object)
+    found[row[::-1]] = names[polygon[::-1]]  # of overlapping polygons the first in the file
+    outside = int(sum(f is None for f in found))
+    if outside:
+        raise SplitError(f"{outside} of {len(samples)} samples lie in no polygon of {regions}; extend the regions, or leave "
+                         "these samples out")  # fmt: skip
+    return found
 
 
 def _group_middles(samples: SampleTable) -> NDArray[np.float64]:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from landweave.errors import SplitError
 from landweave.samples._rows import lonlat_of
-from landweave.samples.blocks import block_of, earth_xyz
+from landweave.samples.blocks import block_of, block_size_of, earth_xyz
+from landweave.samples.dealing import deal_units
+from landweave.samples.knndm import split_knndm
+from landweave.samples.leaks import check_leaks
 from landweave.samples.options import SplitOptions
 from landweave.types import Fold, SampleTable
 
-__all__ = ["deal_units", "hold_out", "split_random", "split_spatial"]
+__all__ = ["hold_out", "resolve_split", "split_random", "split_resamples", "split_spatial"]
 
 
 def split_random(samples: SampleTable, options: SplitOptions) -> list[list[Fold]]:
@@ -72,34 +75,66 @@ def split_resamples(samples: SampleTable, *, train_share: float, n_resamples: in
     return repeats
 
 
-def split_spatial(samples: SampleTable, options: SplitOptions) -> list[list[Fold]]:
+def split_spatial(
+    samples: SampleTable, options: SplitOptions, *, places: NDArray[np.float64] | None = None
+) -> list[list[Fold]]:
     """Deal blocks of samples to folds, each class as evenly as blocks allow; training rows within the buffer are left out.
 
-    Spatial folds answer how good the model is at new places. A column with at most `n_folds` values gives one fold per value.
+    Spatial folds answer how good the model is at new places; with `by: knndm`, how good at the places of the map. A column with
+    at most `n_folds` values gives one fold per value, and with `leave_one_out` any does.
 
     Args:
         samples: The samples.
         options: Size of blocks or column, buffer, folds, repeats, seed.
+        places: For `by: knndm`, longitude and latitude (n, 2) of places to be mapped; drawn in the area by default.
 
     Returns:
-        Per repeat a list of folds; every row is tested once per repeat, no group stands on both sides, and no training row
-        lies within `buffer_m` of a test row.
+        Per repeat a list of folds; every row is tested once per repeat, no group or place stands on both sides (unless
+        `cut_groups`), and no training row lies within `buffer_m` of a test row.
 
     Raises:
-        SplitError: If there are too few blocks, a class has one sample, or the buffer leaves nothing to train on.
+        SplitError: If there are too few blocks, a class has one sample, the buffer leaves nothing to train on, or a place
+            stands on both sides.
     """
     _check_classes(samples)
+    repeats = split_knndm(samples, options, places=places) if options.by == "knndm" else _split_blocks(samples, options)
+    repeats = [_buffer(folds, samples, options.buffer_m) for folds in repeats]
+    check_leaks(samples, repeats, buffer_m=options.buffer_m, same_places=options.cut_groups)
+    return repeats
+
+
+def _split_blocks(samples: SampleTable, options: SplitOptions) -> list[list[Fold]]:
     blocks = block_of(samples, options)
-    units = _join_groups(blocks, samples)
+    units = blocks if options.cut_groups else _join_groups(blocks, samples)
     if units.max() == 0 < blocks.max():
         raise SplitError(f"the {blocks.max() + 1} values of {options.by} share groups (such as one pixel in several years), "
-                         "so no split by it keeps groups on one side; split by block or by another column")  # fmt: skip
-    what = {"block": "blocks", "group": "groups"}.get(options.by, f"values of {options.by}")
-    if options.by not in ("block", "group") and 2 <= units.max() + 1 <= options.n_folds:
-        folds = [Fold(np.flatnonzero(units != u), np.flatnonzero(units == u)) for u in range(units.max() + 1)]
-        return [_buffer(folds, samples, options.buffer_m)] * options.n_repeats
-    repeats = [_folds_of_units(samples, units, options, [options.seed, 1, r], what) for r in range(options.n_repeats)]
-    return [_buffer(folds, samples, options.buffer_m) for folds in repeats]
+                         "so no split by it keeps groups on one side; split by block or by another column, or let groups be "
+                         "cut (cut_groups: true), which tests the same places again")  # fmt: skip
+    what = {"block": "blocks", "group": "groups", "polygon": "polygons"}.get(options.by, f"values of {options.by}")
+    n_units = int(units.max()) + 1
+    is_column = options.by not in ("block", "group", "polygon")
+    if is_column and n_units >= 2 and (options.leave_one_out or n_units <= options.n_folds):
+        folds = [Fold(np.flatnonzero(units != u), np.flatnonzero(units == u)) for u in range(n_units)]
+        return [folds] * options.n_repeats
+    return [_folds_of_units(samples, units, options, [options.seed, 1, r], what) for r in range(options.n_repeats)]
+
+
+def resolve_split(
+    samples: SampleTable, options: SplitOptions, *, bbox: tuple[float, float, float, float] | None = None
+) -> SplitOptions:
+    """State what options leave open, so that all that is made from them agrees: the blocks' size, the area of kNNDM.
+
+    Args:
+        samples: The samples.
+        options: As in the recipe.
+        bbox: West, south, east, north in degrees of the map, used where `predict_bbox` is not stated.
+    """
+    known: dict[str, object] = {}
+    if options.block_size_m == "auto":
+        known["block_size_m"] = block_size_of(samples, options)
+    if options.predict_bbox is None and bbox is not None and (options.by == "knndm" or options.compare):
+        known["predict_bbox"] = bbox
+    return options.model_copy(update=known)
 
 
 def hold_out(samples: SampleTable, share: float, *, options: SplitOptions | None = None) -> tuple[SampleTable, SampleTable]:
@@ -132,44 +167,6 @@ def hold_out(samples: SampleTable, share: float, *, options: SplitOptions | None
         part = samples.select(rows)
         parts.append(replace(part, frame=part.frame.assign(purpose=purpose)))
     return parts[0], parts[1]
-
-
-def deal_units(
-    units: NDArray[np.int64], classes: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Deal whole units to sides so that every side gets its share of every class, as nearly as the units allow.
-
-    Greedy: the largest units first (ties in random order), each to the side where the class counts then fit the shares best.
-
-    Args:
-        units: Unit of each row, 0..U-1.
-        classes: class_index of each row.
-        shares: Share of each side, summing to 1.
-        rng: Breaks ties.
-
-    Returns:
-        Side of each row.
-    """
-    n_units, n_sides = int(units.max()) + 1, len(shares)
-    counts = np.zeros((n_units, int(classes.max()) + 1))
-    np.add.at(counts, (units, classes), 1)
-    total = counts.sum(axis=0)
-    weighted = counts[:, total > 0] / total[total > 0]
-    order = rng.permutation(n_units)
-    order = order[np.argsort(-weighted[order].max(axis=1), kind="stable")]
-    held = np.zeros((n_sides, weighted.shape[1]))
-    side_of = np.empty(n_units, dtype=np.int64)
-    filled = np.zeros(n_sides)
-    for u in order:
-        # how far each side would be from its share, relative to it: the neediest side in the unit's classes gets the unit
-        excess = ((held + weighted[u]) / shares[:, None]) ** 2 - (held / shares[:, None]) ** 2
-        cost = (excess * shares[:, None]).sum(axis=1)
-        near = np.flatnonzero(cost <= cost.min() * (1 + 1e-9) + 1e-12)
-        best = near[np.argmin(filled[near] / shares[near])]
-        held[best] += weighted[u]
-        filled[best] += counts[u].sum()
-        side_of[u] = best
-    return np.asarray(side_of[units])
 
 
 def _folds_of_units(
