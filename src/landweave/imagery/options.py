@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from landweave.errors import GridError, LandweaveError
 from landweave.grid import resolve_crs
@@ -25,6 +25,7 @@ def _as_text(value: Any) -> Any:
     return tuple(str(v) if isinstance(v, Path) else v for v in value) if isinstance(value, tuple | list) else value
 
 
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
 PerBand = float | dict[str, float] | None
 
 
@@ -35,7 +36,7 @@ class SourceOptions(Options):
     descriptions, or a band's name within the file's name; never by position.
     """
 
-    paths: Annotated[tuple[str, ...], BeforeValidator(_as_text), BeforeValidator(_as_list)] = Field(
+    paths: Annotated[tuple[str, ...], BeforeValidator(_as_text), BeforeValidator(_as_list), WithJsonSchema(_TEXTS)] = Field(
         (), description="files, globs, folders, or archives (.SAFE, Sentinel-2 .zip, Landsat .tar); one or a list"
     )
     sensor: str = Field("generic", description="sensor, see `landweave sensors`; `generic` takes any band name")
@@ -50,7 +51,7 @@ class SourceOptions(Options):
         None, description="names of a multi-band file's layers in order (null skips one), or a mapping of the file's "
         "descriptions to names",
     )  # fmt: skip
-    bands: Annotated[tuple[str, ...] | None, BeforeValidator(_as_list)] = Field(
+    bands: Annotated[tuple[str, ...] | None, BeforeValidator(_as_list), WithJsonSchema(_TEXTS)] = Field(
         None, description="bands to keep; by default all"
     )
     layer_dates: tuple[dt.date, ...] | Path | None = Field(

@@ -172,5 +172,7 @@ def check_recipe(values: dict[str, Any], *, source: Path | str, lines: dict[tupl
 def recipe_schema() -> str:
     """Give the JSON schema of a recipe, for editors that complete YAML by it."""
     schema = Recipe.model_json_schema()
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Landweave recipe", **schema}
+    pair = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2, "description": "[from_day, to_day)"}
+    schema["$defs"]["SeasonStep"] = {"anyOf": [pair, schema["$defs"]["SeasonStep"]]}  # as the pair that people write
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Landweave recipe"}
     return json.dumps(schema, indent=2)

@@ -20,6 +20,8 @@ from landweave.io.lineage import Lineage, StageRecord, host_name, read_lineage, 
 
 __all__ = ["Ledger", "list_differences"]
 
+_ABSENT = "absent"
+
 
 class Ledger:
     """The stages of one output folder.
@@ -100,8 +102,9 @@ def _remove(path: Path) -> None:
 def list_differences(old: Any, new: Any, at: str = "") -> list[str]:
     """List where two JSON values differ, as "model.params.C was 1, is 10"."""
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = [k for k in (*new, *(k for k in old if k not in new)) if old.get(k) != new.get(k)]
-        return [line for k in keys for line in list_differences(old.get(k), new.get(k), f"{at}.{k}" if at else str(k))]
+        every = (*new, *(k for k in old if k not in new))
+        pairs = [(k, old.get(k, _ABSENT), new.get(k, _ABSENT)) for k in every]
+        return [line for k, a, b in pairs if a != b for line in list_differences(a, b, f"{at}.{k}" if at else str(k))]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and old:
         return [line for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b
                 for line in list_differences(a, b, f"{at}[{i}]")]  # fmt: skip
