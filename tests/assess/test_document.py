@@ -25,7 +25,7 @@ def test_the_file_follows_its_schema(product, draw_simple, tmp_path):
 def test_the_file_has_the_keys_of_the_contract(product, draw_stratified, tmp_path):
     data = json.loads(write_assessment(assess_map(product, draw_stratified(product)), tmp_path / "a.json").read_text())
     assert data["schema_version"] == 1
-    assert {"random", "spatial"} == set(data["cross_validation"])
+    assert {"random", "spatial", "knndm"} == set(data["cross_validation"])
     assert {"counts", "proportions", "row_codes"} <= set(data["error_matrix"])
     assert {"value", "se", "lower", "upper", "n"} <= set(data["classes"][0]["users"]) & set(data["classes"][0]["producers"])
     keys = {"code", "name", "mapped_ha", "area_ha", "se_ha", "ci95_ha", "lower_ha", "upper_ha", "why"}

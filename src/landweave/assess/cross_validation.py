@@ -31,6 +31,7 @@ _BOTH: tuple[ScoreName, ...] = ("overall_accuracy", "macro_f1")
 _ANSWERS = {
     "random": "How well the model does at places between the samples, in the region and years that they come from.",
     "spatial": "How well the model does at new places, as far from its samples as one block from the others.",
+    "knndm": "How well the model does over the area of the map: tested as far from its samples as the map reaches.",
 }
 
 
@@ -40,10 +41,10 @@ METRES_PER_DEGREE = 111_320.0
 
 def summarise_cross_validation(
     truth: NDArray[Any], class_names: Sequence[str], *, random: NDArray[Any] | None = None,
-    spatial: NDArray[Any] | None = None, blocks: NDArray[Any] | None = None, split: SplitOptions,
-    options: AssessOptions | None = None,
+    spatial: NDArray[Any] | None = None, knndm: NDArray[Any] | None = None, blocks: NDArray[Any] | None = None,
+    split: SplitOptions, options: AssessOptions | None = None,
 ) -> CrossValidationSummary:  # fmt: skip
-    """Summarise random and spatial cross-validation of one sample table, side by side.
+    """Summarise random, spatial and kNNDM cross-validation of one sample table, side by side.
 
     Scores are means over the repeats. Standard errors come from a bootstrap of whole blocks, under random folds too, since
     samples of one block are alike; the same blocks are drawn in every repeat, so that the errors show how the scores depend
@@ -54,6 +55,7 @@ def summarise_cross_validation(
         class_names: Names in class_index order.
         random: Class index that random folds predicted, by repeat and sample (R, n) or (n,); -1 where never tested.
         spatial: The same under spatial folds.
+        knndm: The same under kNNDM folds.
         blocks: Spatial block of every sample (n,), numbers or names. None makes each sample a block of its own in the
             bootstrap and names no class as standing in one block.
         split: How the folds were made.
@@ -65,18 +67,18 @@ def summarise_cross_validation(
     options = options or AssessOptions()
     rng = np.random.default_rng(options.seed)
     made = {}
-    for kind, predicted in (("random", random), ("spatial", spatial)):
+    for kind, predicted in (("random", random), ("spatial", spatial), ("knndm", knndm)):
         if predicted is not None:
             scores = _score_folds(predicted, truth, class_names, blocks, (options.bootstrap_draws, rng))
             scores.n_folds, scores.block_size_m = split.n_folds, _block_size(split)
-            scores.buffer_m = split.buffer_m if kind == "spatial" else None
+            scores.buffer_m = None if kind == "random" else split.buffer_m
             scores.answers = _ANSWERS[kind]
             made[kind] = scores
-    return CrossValidationSummary(random=made.get("random"), spatial=made.get("spatial"))
+    return CrossValidationSummary(random=made.get("random"), spatial=made.get("spatial"), knndm=made.get("knndm"))
 
 
 def _block_size(split: SplitOptions) -> float | None:
-    if split.by != "block":
+    if split.by not in ("block", "knndm") or split.block_size_m == "auto":
         return None
     return split.block_size_m if split.block_size_deg is None else split.block_size_deg * METRES_PER_DEGREE
 

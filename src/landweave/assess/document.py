@@ -192,10 +192,11 @@ class CrossValidationScores(Document):
 
 
 class CrossValidationSummary(Document):
-    """Random folds (places between the samples) and spatial folds (new places), side by side."""
+    """Random folds (places between the samples), spatial (new places) and, where asked for, kNNDM (places of the map)."""
 
     random: CrossValidationScores | None = None
     spatial: CrossValidationScores | None = None
+    knndm: CrossValidationScores | None = None
 
 
 class Baseline(Document):

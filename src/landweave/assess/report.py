@@ -219,6 +219,7 @@ def _fold_view(assessment: Assessment) -> dict[str, Any] | None:
         columns.append(_fold_column("Spatial folds", "spatial", folds.spatial))
         if folds.spatial.classes_in_one_block and folds.spatial.overall_accuracy_learnable is not None:
             columns.append(_learnable_column(folds.spatial))
+    columns += [_fold_column("kNNDM folds", "knndm", s) for s in [folds.knndm] if s is not None]
     both = folds.random is not None and folds.spatial is not None
     names = [c.name for c in (folds.random or folds.spatial or _nothing()).classes]
     by_class = [(name, _score(folds.random, name), _score(folds.spatial, name)) for name in names]

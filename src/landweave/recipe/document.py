@@ -33,6 +33,7 @@ _PATHS = {
     ("samples", "series"): False,
     ("reference", "reference"): False,
     ("reference", "series"): False,
+    ("split", "regions"): False,
 }
 """Where paths stand in a recipe -> whether a list may stand there; relative ones are meant from the recipe's folder."""
 

@@ -47,6 +47,7 @@ from landweave.samples import (
     hold_out,
     import_reference,
     import_series,
+    resolve_split,
     set_aside,
     split_random,
     split_resamples,
@@ -271,6 +272,17 @@ def _check(job: Job, samples: SampleTable) -> SampleReport:
     return check_samples(samples, options=job.recipe.split)
 
 
+def find_split(job: Job, samples: SampleTable) -> SplitOptions:
+    """State the split in full: the size of `auto` blocks, and the map's area for kNNDM."""
+    split, bbox = job.recipe.split, None
+    if (split.by == "knndm" or split.compare) and split.predict_bbox is None:
+        cubes = open_job_cube(job)
+        if cubes is not None:
+            west, south, east, north = cubes.geobox.geographic_extent.boundingbox
+            bbox = (west, south, east, north)
+    return resolve_split(samples, split, bbox=bbox)
+
+
 def _fingerprint(job: Job, stage: str) -> str | None:
     record = job.ledger.find(stage)
     return None if record is None else record.fingerprint
@@ -318,8 +330,8 @@ def split_held_out(job: Job, samples: SampleTable) -> tuple[SampleTable, SampleT
 def _choose(job: Job, samples: SampleTable) -> tuple[ModelOptions, ModelChoice | None]:
     if job.recipe.model.name != "auto":
         return job.recipe.model, None
-    choice = choose_model(samples, split_spatial(samples, job.recipe.split), options=job.recipe.model, n_jobs=job.workers,
-                          progress=job.progress)  # fmt: skip
+    folds = split_spatial(samples, find_split(job, samples))
+    choice = choose_model(samples, folds, options=job.recipe.model, n_jobs=job.workers, progress=job.progress)
     return choice.options, choice
 
 
@@ -334,18 +346,23 @@ def _describe_choice(choice: ModelChoice | None) -> dict[str, Any] | None:
 
 
 def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str, Any]:
-    """Score a model with random and with spatial folds, side by side."""
+    """Score a model with random and with spatial folds, and with kNNDM where the recipe asks for it, side by side."""
     from landweave.assess import make_baselines, summarise_cross_validation
 
-    split = job.recipe.split
+    split = find_split(job, samples)
+    folds = {"random": split_random(samples, split)}
+    if split.by == "knndm" or "knndm" in split.compare:
+        folds["knndm"] = split_spatial(samples, split.model_copy(update={"by": "knndm"}))
+        split = split.model_copy(update={"by": "block"}) if split.by == "knndm" else split
+    folds["spatial"] = split_spatial(samples, split)
     predicted = {}
-    for kind, repeats in (("random", split_random(samples, split)), ("spatial", split_spatial(samples, split))):
+    for kind, repeats in folds.items():
         progress = None if job.progress is None else _rename(job.progress, f"{kind} folds")
         predicted[kind] = cross_validate(samples, repeats, options=options, n_jobs=job.workers, progress=progress).predicted
     truth = samples.to_class_index()
     summary = summarise_cross_validation(
-        truth, samples.legend.names, random=predicted["random"], spatial=predicted["spatial"], blocks=block_of(samples, split),
-        split=_sized(split, samples), options=job.recipe.assess,
+        truth, samples.legend.names, random=predicted["random"], spatial=predicted["spatial"], knndm=predicted.get("knndm"),
+        blocks=block_of(samples, split), split=_sized(split, samples), options=job.recipe.assess,
     )  # fmt: skip
     baselines = make_baselines(truth, len(samples.legend))
     if job.recipe.published is not None:
