@@ -62,9 +62,11 @@ def test_weights_of_clusters_follow_their_inclusion_probability(evidence):
     assert made.estimates.overall.value == pytest.approx(np.average(right, weights=1 / half))
 
 
-def test_probabilities_that_vary_within_a_cluster_are_refused(evidence):
-    with pytest.raises(AssessmentError, match=r"varies within a psu \(from 0\.1 to 0\.5.*give one value per psu"):
-        estimate_from(_with(evidence, "cluster", probability=np.where(np.arange(100) == 3, 0.5, 0.1)), OPTIONS)
+def test_probabilities_may_vary_within_a_cluster(evidence):
+    chance = np.where(np.arange(100) % 5 == 3, 0.5, 0.1)
+    made = estimate_from(_with(evidence, "cluster", probability=chance), OPTIONS)
+    right = evidence.map_index == evidence.reference_index
+    assert made.estimates.overall.value == pytest.approx(np.average(right, weights=1 / chance))
 
 
 def test_probabilities_for_some_rows_only_are_refused(evidence):

@@ -94,7 +94,7 @@ def test_a_map_class_too_thin_for_post_stratification_joins_another(product, mak
 
 def test_a_systematic_sample_says_that_its_errors_are_too_large(product, draw_simple):
     a = assess_map(product, draw_simple(kind="systematic"))
-    assert any("usually too large" in w for w in a.warnings)
+    assert any("conservative: intervals are usually too wide" in w for w in a.warnings)
 
 
 def test_clusters_give_the_between_cluster_error(product, draw_simple):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from landweave.assess.checks import check_sample
 from landweave.assess.document import Assessment, Check
-from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence
+from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence, with_percentiles
 from landweave.assess.options import AssessOptions
 from landweave.assess.tables import (
     count_baselines,
@@ -30,6 +30,8 @@ from landweave.assess.tables import (
 from landweave.errors import AssessmentError, SourceError
 from landweave.legend import Legend
 from landweave.metrics.area import estimate_stratified
+from landweave.metrics.resample import bootstrap_matrices
+from landweave.metrics.units import UnitSample, make_shares
 from landweave.types import Design, StratumInfo
 
 __all__ = ["CountTable", "assess_counts", "read_counts"]
@@ -124,7 +126,7 @@ def assess_counts(
     Args:
         path: The CSV; see `read_counts`.
         pixel_area_m2: Area of a pixel in square metres (900 for Landsat).
-        options: Options; `finite_population`, `interval` and `scores` count here.
+        options: Options; `finite_population`, `interval`, `area_interval` and `scores` count here.
         title: For people.
 
     Raises:
@@ -139,9 +141,21 @@ def assess_counts(
     _check_rows(table, path)
     mapped_ha = table.mapped_px * (pixel_area_m2 / _M2_PER_HA)
     estimates = estimate_stratified(table.counts, mapped_ha, n_units=table.mapped_px if options.finite_population else None)
+    if "bootstrap" in (options.interval, options.area_interval):
+        estimates = with_percentiles(estimates, _replicate(table, mapped_ha, options))
     note = "Map classes taken as strata of a random sample (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015)."
     estimation = Estimation(estimates, "stratified", note, True, DESIGN_SE)
     return _write_up(table, mapped_ha, estimation, options, title, f"pixel of {pixel_area_m2:g} m2")
+
+
+def _replicate(table: CountTable, mapped_ha: NDArray[np.float64], options: AssessOptions) -> NDArray[np.float64]:
+    """Draw replicates of the matrix by writing each count out as that many samples."""
+    row, column = np.nonzero(table.counts)
+    times = table.counts[row, column].round().astype(np.int64)
+    stratum, reference = np.repeat(row, times), make_shares(np.repeat(column, times), len(table.names))
+    weight = (mapped_ha / np.maximum(table.counts.sum(axis=1), 1))[stratum]
+    sample = UnitSample(stratum, reference, weight, stratum)
+    return bootstrap_matrices(sample, draws=options.bootstrap_draws, rng=np.random.default_rng(options.seed))
 
 
 def _check_rows(table: CountTable, path: Path | str) -> None:
@@ -161,12 +175,14 @@ def _write_up(
     design = _design_of(table, mapped_ha, unit)
     assessment = Assessment(
         title=title, basis="counts", basis_note="Computed from the counts of an error matrix as given; the samples themselves "
-        "were not seen.", design=make_design(design, estimation), intervals=make_intervals(estimation, options.interval),
+        "were not seen.", design=make_design(design, estimation),
+        intervals=make_intervals(estimation, options.interval, options.area_interval),
         n_samples=round(counts.sum()), n_used=round(counts.sum()),
         overall_accuracy=make_estimate(e.overall, method=options.interval),
         macro_f1=make_estimate(e.macro_f1, method=options.interval), error_matrix=make_matrix(estimation, classes, counts),
         classes=make_classes(estimation, classes, counts, options.interval),
-        areas=make_areas(classes, mapped_ha, table.mapped_px, e.area, None), total_area_ha=float(mapped_ha.sum()),
+        areas=make_areas(classes, mapped_ha, table.mapped_px, e.area, None, options.area_interval),
+        total_area_ha=float(mapped_ha.sum()),
         baselines=count_baselines(counts.sum(axis=0), of="the reference sample"), kappa=make_kappa(estimation, options.scores),
         checks=_check(table, classes, design, mapped_ha),
     )  # fmt: skip

@@ -232,9 +232,10 @@ class DesignSummary(Document):
 
 
 class Intervals(Document):
-    """How intervals and standard errors were made; `method` null where there are no intervals, with `why`."""
+    """How intervals and standard errors were made; the methods are null where there are no intervals, with `why`."""
 
-    method: Literal["normal", "wilson", "logit"] | None = None
+    method: Literal["normal", "wilson", "logit", "bootstrap"] | None = None
+    area_method: Literal["normal", "wilson", "logit", "bootstrap"] | None = None
     level: float = 0.95
     se_method: str | None = None
     why: str | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landweave.assess.designs import find_post_strata, find_strata, make_units
 from landweave.assess.document import Estimator
 from landweave.assess.options import AssessOptions
 from landweave.errors import AssessmentError
@@ -20,16 +21,17 @@ from landweave.metrics.accuracy import ScoreName, score_matrix
 from landweave.metrics.area import (
     DesignEstimates,
     Estimated,
-    estimate_clusters,
     estimate_simple,
     estimate_strata,
     estimate_stratified,
 )
 from landweave.metrics.confusion import count_by_group, count_parts
 from landweave.metrics.intervals import bootstrap_scores
+from landweave.metrics.resample import bootstrap_matrices, percentile_interval
+from landweave.metrics.units import estimate_units
 from landweave.types import Design
 
-__all__ = ["DESIGN_SE", "Estimation", "Evidence", "estimate_from"]
+__all__ = ["DESIGN_SE", "Estimation", "Evidence", "estimate_from", "with_percentiles"]
 
 _OLOFSSON = "Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015"
 _STEHMAN = "Stehman 2014, doi:10.1080/01431161.2014.930207"
@@ -51,6 +53,9 @@ class Evidence:
         psu: Primary sampling unit of each sample (n,), "" where it has none.
         probability: Inclusion probability (n,), NaN where unknown.
         group: Samples of one group are alike (n,): a polygon, a spatial block.
+        shares: Shares of the reference's classes (n, K), where these are to count instead of `reference_index`.
+        alternate: Second label (n,), -1 where there is none; None where it is not to count.
+        place: Row and column of each sample's pixel on the map (n, 2); None where there is no map.
     """
 
     classes: Legend
@@ -64,6 +69,9 @@ class Evidence:
     psu: NDArray[np.str_]
     probability: NDArray[np.float64]
     group: NDArray[Any]
+    shares: NDArray[np.float64] | None = None
+    alternate: NDArray[np.int64] | None = None
+    place: NDArray[np.int64] | None = None
 
     @property
     def outside(self) -> NDArray[np.bool_]:
@@ -90,6 +98,8 @@ class Estimation:
         map_is_strata: Whether the design's strata are the assessed map; None where they come from no map.
         areas_why: Why there is no estimated area.
         warnings: What a reader has to know.
+        unseen: Share of the area in strata without a sample, by which errors are widened.
+        counts: The error matrix's counts (K, K), where they are not those of the plain labels.
     """
 
     estimates: DesignEstimates
@@ -100,6 +110,8 @@ class Estimation:
     map_is_strata: bool | None = None
     areas_why: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    unseen: float = 0.0
+    counts: NDArray[np.float64] | None = None
 
 
 def estimate_from(evidence: Evidence, options: AssessOptions) -> Estimation:
@@ -112,6 +124,14 @@ def estimate_from(evidence: Evidence, options: AssessOptions) -> Estimation:
     if evidence.outside.all():
         raise AssessmentError(f"none of the {len(evidence.map_index)} reference samples has a class on the map; all are "
                               "outside it, on nodata or on 'unsure'")  # fmt: skip
+    if evidence.alternate is not None:
+        return _either(evidence, options)
+    made = _choose(evidence, options)
+    return _refine(made, evidence, options) if made.has_interval else _mean_labels(made, evidence)
+
+
+def _choose(evidence: Evidence, options: AssessOptions) -> Estimation:
+    """Apply the estimator of the design to the plain labels."""
     kind = evidence.design.kind
     if kind == "none":
         return _plain(evidence, options, _no_design(evidence.design))
@@ -124,6 +144,79 @@ def estimate_from(evidence: Evidence, options: AssessOptions) -> Estimation:
     return _clusters(evidence, options)
 
 
+def _either(evidence: Evidence, options: AssessOptions) -> Estimation:
+    """Count agreement with the class or the alternate as right; areas stay those of the class, which no map had a say in."""
+    plain = replace(evidence, alternate=None)
+    alternate = np.asarray(evidence.alternate)
+    taken = (alternate >= 0) & (alternate == evidence.map_index)
+    kind = estimate_from(replace(plain, reference_index=np.where(taken, alternate, plain.reference_index)), options)
+    strict = estimate_from(plain, options)
+    note = (f"{kind.note} Agreement with the reference's class or its alternate counts as right ({int(taken.sum())} of "
+            f"{len(taken)} samples agree with the alternate alone); areas go by the class.")  # fmt: skip
+    counts = replace(plain, reference_index=np.where(taken, alternate, plain.reference_index)).count()[0]
+    return replace(kind, estimates=replace(kind.estimates, area=strict.estimates.area), note=note, counts=counts)
+
+
+def _mean_labels(made: Estimation, evidence: Evidence) -> Estimation:
+    """Say that shares of labels count for nothing where there is no design."""
+    if evidence.shares is None:
+        return made
+    said = "Shares of labels count only with a probability design; the plain shares of the sample go by the class."
+    return replace(made, warnings=(*made.warnings, said))
+
+
+def _refine(made: Estimation, evidence: Evidence, options: AssessOptions) -> Estimation:
+    """Redo the estimates unit by unit where counts do not serve, and draw the bootstrap where it is asked for."""
+    drawn = "bootstrap" in (options.interval, options.area_interval)
+    successive = evidence.design.kind == "systematic" and options.systematic_variance == "successive"
+    if (evidence.shares is None and not successive and not drawn) or evidence.count().sum() < 2:
+        return made
+    units = make_units(evidence, options)
+    if evidence.shares is not None or successive:
+        inside = ~evidence.outside
+        counts = None
+        if evidence.shares is not None:
+            counts = np.zeros((len(evidence.classes),) * 2)
+            np.add.at(counts, evidence.map_index[inside], evidence.shares[inside])
+        made = replace(made, estimates=_widen(estimate_units(units), made.unseen), counts=counts)
+    if successive:
+        said = ("The variance is that of successive differences along the lattice (Ash 2014, Survey Methodology 40, 47-59); it "
+                "is wrong where the landscape repeats itself with the lattice's step.")  # fmt: skip
+        made = replace(made, warnings=(*(w for w in made.warnings if w != _CONSERVATIVE), said),
+                       se_method="design-based, from successive differences along the lattice")  # fmt: skip
+    if drawn:
+        rng = np.random.default_rng(options.seed)
+        matrices = bootstrap_matrices(units, draws=options.bootstrap_draws, rng=rng)
+        made = replace(made, estimates=with_percentiles(made.estimates, matrices, made.unseen))
+    return made
+
+
+def with_percentiles(
+    estimates: DesignEstimates, matrices: NDArray[np.float64], unseen: float = 0.0
+) -> DesignEstimates:
+    """Give the figures the percentile intervals of replicated matrices (draws, K, K), widened by a share that was not seen."""
+    made: dict[str, Any] = {}
+    names: dict[str, ScoreName] = {"overall": "overall_accuracy", "users": "users", "producers": "producers", "f1": "f1",
+                                   "iou": "iou", "macro_f1": "macro_f1"}  # fmt: skip
+    for name in (*names, "area"):
+        drawn = matrices.sum(axis=1) if name == "area" else score_matrix(matrices, names[name])
+        lower, upper = percentile_interval(drawn)
+        gap = unseen if name in ("overall", "area") else 0.0
+        made[name] = replace(getattr(estimates, name), lower=np.clip(lower - gap, 0, 1), upper=np.clip(upper + gap, 0, 1))
+    return replace(estimates, **made)
+
+
+def _widen(estimates: DesignEstimates, share: float) -> DesignEstimates:
+    """Add to areas and overall accuracy the most that strata without a sample can change them by."""
+    if share <= 0:
+        return estimates
+
+    def wider(e: Estimated) -> Estimated:
+        return replace(e, se=np.sqrt(e.se**2 + share**2))
+
+    return replace(estimates, overall=wider(estimates.overall), area=wider(estimates.area))
+
+
 def _no_design(design: Design) -> str:
     note = f" ({design.note.rstrip('.')})" if design.note else ""
     return (f"The reference sample has no stated probability design{note}: its places were not drawn so that they stand for "
@@ -134,18 +227,22 @@ def _no_design(design: Design) -> str:
 _TOLERATED_GAP = 0.01
 """Largest share of the area without a sample that estimates may be made beside; its worst effect is added to the errors."""
 
+_CONSERVATIVE = (
+    "A systematic sample has no unbiased variance; that of a simple random sample is used, which is conservative: intervals "
+    "are usually too wide."
+)
+
 DESIGN_SE = "design-based, from the linearised residuals of the estimator"
 
 
 def _simple(evidence: Evidence, options: AssessOptions) -> Estimation:
     counts, mapped = evidence.count()[0], _mapped(evidence)
-    said = "A systematic sample has no unbiased variance; that of a simple random sample is used, which is usually too large."
-    warnings = (said,) if evidence.design.kind == "systematic" else ()
+    warnings = (_CONSERVATIVE,) if evidence.design.kind == "systematic" else ()
     if counts.sum() < 2:
         note = "A single sample, taken as it is."
         estimates = estimate_simple(counts, outside=float(evidence.outside.sum()))
         return Estimation(estimates, "simple", note, True, DESIGN_SE, warnings=warnings)
-    post = _post_strata(counts.sum(axis=1), mapped)
+    post = find_post_strata(counts.sum(axis=1), mapped)
     merged = [c.name for i, c in enumerate(evidence.classes) if mapped[i] > 0 and (post == post[i]).sum() > 1]
     k = len(evidence.classes)
     # every map class goes into the post-stratum that it belongs to, with the area of all its classes
@@ -161,19 +258,6 @@ def _simple(evidence: Evidence, options: AssessOptions) -> Estimation:
     return Estimation(estimates, "post-stratified", note, True, DESIGN_SE, warnings=warnings)
 
 
-def _post_strata(n: NDArray[np.float64], mapped: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give the post-stratum of each class (K,): its own, or a common one for those with fewer than two samples.
-
-    Where even those together have fewer than two, the class with the largest mapped area joins them.
-    """
-    post = np.arange(len(n))
-    thin = (mapped > 0) & (n < 2)
-    if thin.any() and n[thin].sum() < 2:
-        thin[np.argmax(np.where(thin, -1, mapped))] = True
-    post[thin] = np.argmax(thin)
-    return post
-
-
 def _mapped(evidence: Evidence) -> NDArray[np.float64]:
     if evidence.mapped_ha is None:
         raise AssessmentError("areas need a map; give the map product that the samples are compared with")
@@ -182,7 +266,7 @@ def _mapped(evidence: Evidence) -> NDArray[np.float64]:
 
 def _stratified(evidence: Evidence, options: AssessOptions) -> Estimation:
     design = evidence.design
-    index, strata_of = _stratum_index(evidence), [s.name for s in design.strata]
+    index, strata_of = find_strata(evidence), [s.name for s in design.strata]
     same = None if design.strata_checksum is None else design.strata_checksum == evidence.map_checksum
     sizes = np.array([s.area_ha for s in design.strata])
     units = np.array([s.size_px for s in design.strata], dtype=np.float64) if options.finite_population else None
@@ -194,7 +278,8 @@ def _stratified(evidence: Evidence, options: AssessOptions) -> Estimation:
     outside = np.bincount(index[evidence.outside], minlength=len(sizes)).astype(np.float64)
     estimates = estimate_strata(evidence.count(index, len(sizes)), gap.sizes, outside=outside, n_units=units)
     note = _why_other(evidence, same)
-    return Estimation(gap.widen(estimates), "strata-other-than-map", note, True, DESIGN_SE, same, warnings=gap.warnings)
+    return Estimation(_widen(estimates, gap.unseen), "strata-other-than-map", note, True, DESIGN_SE, same,
+                      warnings=gap.warnings, unseen=gap.unseen)  # fmt: skip
 
 
 def _why_other(evidence: Evidence, same: bool | None) -> str:
@@ -206,15 +291,6 @@ def _why_other(evidence: Evidence, same: bool | None) -> str:
         drawn, judged = evidence.design.strata_checksum or "", evidence.map_checksum or ""
         why = f"The strata were made from another map (checksum {drawn[:12]}) than the one judged ({judged[:12]})"
     return f"{why}, so that the estimator for strata other than the map is used ({_STEHMAN})."
-
-
-def _stratum_index(evidence: Evidence) -> NDArray[np.int64]:
-    known = {s.name: i for i, s in enumerate(evidence.design.strata)}
-    wrong = sorted(set(evidence.stratum.tolist()) - set(known))
-    if wrong:
-        raise AssessmentError(f"the column stratum holds {wrong[0] or 'empty'!r}, which the design does not list; its strata "
-                              f"are {', '.join(known) or 'none'}; correct the rows or the design")  # fmt: skip
-    return np.array([known[s] for s in evidence.stratum.tolist()], dtype=np.int64)
 
 
 def _is_one_to_one(evidence: Evidence, index: NDArray[np.int64]) -> bool:
@@ -232,8 +308,8 @@ def _olofsson(evidence: Evidence, options: AssessOptions) -> Estimation:
         return _plain(evidence, options, gap.why, True)
     note = f"A stratified random sample whose strata are the classes of this map ({_OLOFSSON})."
     units = evidence.mapped_px if options.finite_population else None
-    estimates = gap.widen(estimate_stratified(counts, gap.sizes, n_units=units))
-    return Estimation(estimates, "stratified", note, True, DESIGN_SE, True, warnings=gap.warnings)
+    estimates = _widen(estimate_stratified(counts, gap.sizes, n_units=units), gap.unseen)
+    return Estimation(estimates, "stratified", note, True, DESIGN_SE, True, warnings=gap.warnings, unseen=gap.unseen)
 
 
 @dataclass(frozen=True)
@@ -245,6 +321,11 @@ class _Gap:
     sizes: NDArray[np.float64]
 
     @property
+    def unseen(self) -> float:
+        """Share of the area to widen errors by."""
+        return self.share if self.names else 0.0
+
+    @property
     def why(self) -> str:
         return (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.1%} of the area), so that nothing is "
                 "known about that part of the map and no area of the whole can be estimated; draw samples there.")  # fmt: skip
@@ -254,14 +335,6 @@ class _Gap:
         said = (f"No usable reference sample lies in {_listed(self.names)} ({self.share:.2%} of the area). It counts as like "
                 "the rest, and the errors of areas and overall accuracy are widened by that share.")  # fmt: skip
         return (said,) if self.names else ()
-
-    def widen(self, estimates: DesignEstimates) -> DesignEstimates:
-        """Add to areas and overall accuracy the most that the empty strata can change them by."""
-
-        def wider(e: Estimated) -> Estimated:
-            return Estimated(e.value, np.sqrt(e.se**2 + self.share**2), e.n, e.is_bound)
-
-        return replace(estimates, overall=wider(estimates.overall), area=wider(estimates.area)) if self.names else estimates
 
 
 def _find_gap(names: Sequence[str], n: NDArray[Any], sizes: NDArray[np.float64]) -> _Gap:
@@ -278,23 +351,11 @@ def _clusters(evidence: Evidence, options: AssessOptions) -> Estimation:
     if (evidence.psu == "").any():
         raise AssessmentError(f"the design is a cluster sample but {int((evidence.psu == '').sum())} rows have no psu; name "
                               "the primary sampling unit of every row in the column psu")  # fmt: skip
-    names, index = np.unique(evidence.psu, return_inverse=True)
+    names = np.unique(evidence.psu)
     if len(names) < 2:
         why = f"The cluster sample has a single primary sampling unit ({str(names[0])!r}), which shows no variance."
         return _plain(evidence, options, why)
-    known = np.isfinite(evidence.probability) & (evidence.probability > 0)
-    if known.any() and not known.all():
-        raise AssessmentError(f"{int((~known).sum())} of {len(known)} rows have no inclusion_probability; give it for all rows "
-                              "of the cluster sample, or for none where it does not vary")  # fmt: skip
-    weights = 1 / evidence.probability if known.all() else np.ones(len(known))
-    first = np.zeros(len(names), dtype=np.int64)
-    first[index[::-1]] = np.arange(len(index))[::-1]
-    if not np.allclose(weights, weights[first][index]):
-        raise AssessmentError(f"inclusion_probability varies within a psu (from {evidence.probability.min():g} to "
-                              f"{evidence.probability.max():g} over the sample); give one value per psu")  # fmt: skip
-    counts = evidence.count(index.astype(np.int64), len(names))
-    outside = np.bincount(index[evidence.outside], minlength=len(names)).astype(np.float64)
-    estimates = estimate_clusters(counts, weights[first], outside=outside)
+    estimates = estimate_units(make_units(evidence, options))
     note = (f"A sample of {len(names)} clusters; variances are those between clusters (Stehman 1997, "
             "doi:10.1016/S0034-4257(96)00176-9).")  # fmt: skip
     return Estimation(estimates, "cluster", note, True, "design-based, between clusters")

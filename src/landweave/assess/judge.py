@@ -26,8 +26,9 @@ from landweave.assess.document import (
     LeftOut,
 )
 from landweave.assess.estimation import Estimation, Evidence, estimate_from
+from landweave.assess.gather import column_texts, gather_evidence, mapped_areas
 from landweave.assess.options import AssessOptions
-from landweave.assess.places import check_independent, read_map_codes
+from landweave.assess.places import check_independent
 from landweave.assess.tables import (
     count_baselines,
     make_areas,
@@ -37,10 +38,8 @@ from landweave.assess.tables import (
     make_intervals,
     make_kappa,
     make_matrix,
-    merge_legends,
 )
 from landweave.errors import AssessmentError
-from landweave.legend import Legend
 from landweave.types import MapProduct, SampleTable
 
 __all__ = ["assess_held_out", "assess_map", "assess_without_reference"]
@@ -138,7 +137,7 @@ def assess_without_reference(
         cross_validation=cross_validation or CrossValidationSummary(),
     )  # fmt: skip
     if product is not None:
-        mapped_ha, mapped_px = _mapped_areas(product, product.legend)
+        mapped_ha, mapped_px = mapped_areas(product, product.legend)
         assessment.areas = make_areas(product.legend, mapped_ha, mapped_px, None, why)
         _add_totals(assessment, product, mapped_ha)
     return assessment
@@ -154,7 +153,7 @@ def _by_purpose(reference: SampleTable, training: SampleTable | None) -> tuple[S
 
 def _labelled(case: _Case) -> tuple[_Case, int]:
     """Set the rows aside that nobody has labelled yet, and count them."""
-    labelled = _strings(case.samples, "class") != ""
+    labelled = column_texts(case.samples, "class") != ""
     if not labelled.any():
         raise AssessmentError(f"the reference has {len(case.samples)} rows and none with a class; label the places of the "
                               "design first, and give at least one labelled place on the map")  # fmt: skip
@@ -173,7 +172,8 @@ def _assess(case: _Case) -> Assessment:
         dependent = check_independent(
             case.samples, case.training, buffer_m=case.options.buffer_m, geobox=geobox, allow=allow
         )
-    evidence, reasons = _gather(case)
+    evidence, reasons = gather_evidence(case.samples, product=case.product, predicted=case.predicted,
+                                        labels=case.options.labels)  # fmt: skip
     estimation = estimate_from(evidence, case.options)
     assessment = _write_up(case, evidence, estimation)
     assessment.n_samples += n_unlabelled
@@ -190,77 +190,21 @@ def _assess(case: _Case) -> Assessment:
     return assessment
 
 
-def _gather(case: _Case) -> tuple[Evidence, NDArray[np.str_]]:
-    """Bring the map's classes, the reference's and the design onto the same rows and one class order."""
-    frame, product = case.samples.frame, case.product
-    names = frame["class"].astype(str).to_numpy()
-    own = case.samples.legend
-    used = set(names.tolist())
-    if case.predicted is not None:
-        used |= {own.names[i] for i in np.unique(case.predicted) if i >= 0}
-    classes = own if product is None else merge_legends(product.legend, own, used)
-    reasons = np.full(len(frame), "", dtype="U40")
-    if case.predicted is not None:
-        table = np.array([*(classes.index_of(n) if n in classes.names else -1 for n in own.names), -1])
-        map_index = table[np.where(case.predicted < 0, len(own), case.predicted)]
-        reasons[map_index < 0] = "without a prediction"
-    elif product is not None:
-        reading = read_map_codes(product, case.samples)
-        map_index = product.legend.to_index(np.maximum(reading.codes, 0)).astype(np.int64)
-        reasons = reading.reasons.astype("U40")
-        map_index[reading.codes < 0] = -1
-        reasons[(map_index < 0) & (reasons == "")] = "on a code outside the legend"
-    mapped_ha, mapped_px = (None, None) if product is None else _mapped_areas(product, classes)
-    evidence = Evidence(
-        classes=classes, map_index=map_index, reference_index=np.array([classes.index_of(n) for n in names], dtype=np.int64),
-        mapped_ha=mapped_ha, mapped_px=mapped_px, design=case.samples.design,
-        map_checksum=None if product is None else product.checksum, stratum=_strings(case.samples, "stratum"),
-        psu=_strings(case.samples, "psu"), probability=_floats(case.samples, "inclusion_probability"),
-        group=_groups(case.samples),
-    )  # fmt: skip
-    return evidence, reasons
-
-
-def _strings(samples: SampleTable, column: str) -> NDArray[np.str_]:
-    if column not in samples.frame:
-        return np.full(len(samples), "", dtype=np.str_)
-    values = samples.frame[column]
-    return np.array(values.astype(object).where(values.notna(), "").astype(str).tolist(), dtype=np.str_)
-
-
-def _floats(samples: SampleTable, column: str) -> NDArray[np.float64]:
-    if column not in samples.frame:
-        return np.full(len(samples), np.nan)
-    return np.asarray(samples.frame[column].to_numpy(dtype=np.float64))
-
-
-def _groups(samples: SampleTable) -> NDArray[Any]:
-    """Give the group of every row; a row without one is a group of its own."""
-    groups = _strings(samples, "group")
-    alone = np.array([f"\0{i}" for i in range(len(groups))])
-    return np.where(groups == "", alone, groups)
-
-
-def _mapped_areas(product: MapProduct, classes: Legend) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    ha = [float(product.area_ha.get(c.code, 0.0)) for c in classes]
-    px = [float(product.count_px.get(c.code, 0)) for c in classes]
-    if sum(ha) <= 0:
-        raise AssessmentError(f"{product.folder} has a mapped area of {sum(ha):g} ha in its classes; the map is all nodata")
-    return np.array(ha), np.array(px)
-
-
 def _write_up(case: _Case, evidence: Evidence, estimation: Estimation) -> Assessment:
-    counts, classes, options = evidence.count()[0], evidence.classes, case.options
+    classes, options = evidence.classes, case.options
+    counts = evidence.count()[0] if estimation.counts is None else estimation.counts
     method = options.interval if estimation.has_interval else None
     e = estimation.estimates
     assessment = Assessment(
         title=case.title, basis=case.basis, basis_note=_BASIS[case.basis], map_checksum=evidence.map_checksum,
-        design=make_design(evidence.design, estimation), intervals=make_intervals(estimation, options.interval),
-        n_samples=len(case.samples), n_used=int(counts.sum()),
+        design=make_design(evidence.design, estimation),
+        intervals=make_intervals(estimation, options.interval, options.area_interval),
+        n_samples=len(case.samples), n_used=round(float(counts.sum())),
         overall_accuracy=make_estimate(e.overall, method=method), macro_f1=make_estimate(e.macro_f1, method=method),
         error_matrix=make_matrix(estimation, classes, counts),
         classes=make_classes(estimation, classes, counts, options.interval),
-        areas=make_areas(classes, evidence.mapped_ha, evidence.mapped_px, e.area, estimation.areas_why),
+        areas=make_areas(classes, evidence.mapped_ha, evidence.mapped_px, e.area, estimation.areas_why,
+                         options.area_interval),
         areas_why=estimation.areas_why, kappa=make_kappa(estimation, options.scores),
         baselines=count_baselines(counts.sum(axis=0), of="the reference sample"),
     )  # fmt: skip

@@ -8,16 +8,37 @@ from pydantic import Field
 
 from landweave.types import Options
 
-__all__ = ["AssessOptions"]
+__all__ = ["AssessInterval", "AssessOptions", "Labels"]
+
+AssessInterval = Literal["normal", "wilson", "logit", "bootstrap"]
+Labels = Literal["class", "shares", "either"]
 
 
 class AssessOptions(Options):
     """How a map is judged; the 95 % level is fixed by the document."""
 
-    interval: Literal["normal", "wilson", "logit"] = Field(
+    interval: AssessInterval = Field(
         default="normal",
-        description="Interval of accuracies: normal (value +- 1.96 se, the field's good practice), wilson or logit (better for "
-        "shares near 0 or 1 from few samples). Areas always get the normal one.",
+        description="Interval of accuracies: normal (value +- 1.96 se, the field's good practice), wilson or logit (better "
+        "for shares near 0 or 1 from few samples), bootstrap (percentiles of replicates drawn by the design).",
+    )
+    area_interval: AssessInterval = Field(
+        default="normal", description="Interval of areas, likewise; logit serves rare classes best."
+    )
+    labels: Labels = Field(
+        default="class",
+        description="What the reference says: its class; the shares of several classes (columns share:CLASS, such as votes); "
+        "or either the class or the one in the column alternate, where agreement with one of them counts as right and areas go "
+        "by the class.",
+    )
+    systematic_variance: Literal["simple", "successive"] = Field(
+        default="simple",
+        description="Variance of a systematic sample: that of a simple random one (conservative) or from successive "
+        "differences along the lattice (nearer to the truth where neighbours are alike, but not safe against periods in the "
+        "landscape).",
+    )
+    area_unit: Literal["ha", "km2", "m2", "acre"] = Field(
+        default="ha", description="Unit that areas are printed in; assessment.json always holds hectares."
     )
     scores: tuple[Literal["kappa"], ...] = Field(
         default=(), description="Scores beyond the usual ones. kappa is for comparison with older work only."

@@ -22,11 +22,12 @@ from landweave.assess.document import (
     MatrixTable,
 )
 from landweave.assess.estimation import Estimation
+from landweave.assess.options import AssessInterval
 from landweave.errors import LegendError
 from landweave.legend import LandClass, Legend
 from landweave.metrics.accuracy import kappa, score_baseline
 from landweave.metrics.area import Estimated
-from landweave.metrics.intervals import IntervalMethod, make_interval, z_value
+from landweave.metrics.intervals import make_interval, z_value
 from landweave.types import Design
 
 __all__ = [
@@ -74,7 +75,7 @@ def _number(value: Any) -> float | None:
 
 
 def make_estimate(
-    estimated: Estimated, index: int | None = None, *, method: IntervalMethod | None, why: str | None = None
+    estimated: Estimated, index: int | None = None, *, method: AssessInterval | None, why: str | None = None
 ) -> Estimate:
     """Take one figure (of class `index`, or the single one); without a method it has no interval."""
     at: Any = () if index is None else index
@@ -83,7 +84,7 @@ def make_estimate(
         return Estimate(n=n, why=why or "no reference sample to compute it from")
     lower = upper = math.nan
     if method is not None:
-        lower, upper = (float(end) for end in make_interval(np.array(value), np.array(se), method=method))
+        lower, upper = (float(end) for end in make_ends(estimated, method, at))
     if math.isnan(se):
         why = "the scatter cannot be told from so few samples"
     elif bool(estimated.is_bound[at]):
@@ -91,8 +92,20 @@ def make_estimate(
     return Estimate(value=value, se=_number(se), lower=_number(lower), upper=_number(upper), n=n, why=why)
 
 
+def make_ends(estimated: Estimated, method: AssessInterval, at: Any = ...) -> tuple[Any, Any]:
+    """Give the ends of 95 % intervals; bootstrap percentiles give way to the normal interval where the error is a bound."""
+    value, se = np.asarray(estimated.value[at]), np.asarray(estimated.se[at])
+    lower, upper = make_interval(value, se, method="normal" if method == "bootstrap" else method)
+    if method != "bootstrap" or estimated.lower is None or estimated.upper is None:
+        return lower, upper
+    drawn = np.isfinite(estimated.lower[at]) & np.isfinite(estimated.upper[at]) & ~np.asarray(estimated.is_bound[at])
+    # a percentile interval of a skew share may leave the estimate itself outside by a hair
+    return (np.where(drawn, np.minimum(estimated.lower[at], value), lower),
+            np.where(drawn, np.maximum(estimated.upper[at], value), upper))  # fmt: skip
+
+
 def make_classes(
-    estimation: Estimation, classes: Legend, counts: NDArray[np.float64], method: IntervalMethod
+    estimation: Estimation, classes: Legend, counts: NDArray[np.float64], method: AssessInterval
 ) -> list[ClassAccuracy]:
     """Make the accuracies by class; `counts` (K map, K reference) tells why one is undefined."""
     used = method if estimation.has_interval else None
@@ -122,12 +135,13 @@ def make_matrix(estimation: Estimation, classes: Legend, counts: NDArray[np.floa
 
 def make_areas(
     classes: Legend, mapped_ha: NDArray[np.float64] | None, mapped_px: NDArray[np.float64] | None,
-    estimated: Estimated | None, why: str | None,
+    estimated: Estimated | None, why: str | None, method: AssessInterval = "normal",
 ) -> list[ClassArea]:  # fmt: skip
     """Make the areas by class; mapped ones alone where nothing is estimated, with the reason.
 
-    Half-widths are 1.96 standard errors (Olofsson et al. 2014, eq. 11); ends are cut to 0 and the total.
+    Half-widths are 1.96 standard errors (Olofsson et al. 2014, eq. 11); ends are those of the method, cut to 0 and the total.
     """
+    ends = None if estimated is None or why is not None else make_ends(estimated, method)
     total = None if mapped_ha is None else float(mapped_ha.sum())
     made = []
     for i, c in enumerate(classes):
@@ -139,8 +153,9 @@ def make_areas(
         if estimated is not None and why is None and total:
             share, half = float(estimated.value[i]), z_value() * float(estimated.se[i])
             area.area_ha, area.area_share, area.se_ha = share * total, share, float(estimated.se[i]) * total
-            area.ci95_ha, area.lower_ha = half * total, max(0.0, share - half) * total
-            area.upper_ha = min(1.0, share + half) * total
+            area.ci95_ha = half * total
+            if ends is not None:
+                area.lower_ha, area.upper_ha = float(ends[0][i]) * total, float(ends[1][i]) * total
             area.why = _BOUND if bool(estimated.is_bound[i]) else None
         made.append(area)
     return made
@@ -155,10 +170,13 @@ def make_design(design: Design, estimation: Estimation) -> DesignSummary:
     )  # fmt: skip
 
 
-def make_intervals(estimation: Estimation, method: IntervalMethod) -> Intervals:
+def make_intervals(
+    estimation: Estimation, method: AssessInterval, area_method: AssessInterval = "normal"
+) -> Intervals:
     """Say how standard errors and intervals were made, or why there are no intervals."""
     if estimation.has_interval:
-        return Intervals(method=method, se_method=estimation.se_method)
+        shown = None if estimation.areas_why is not None else area_method
+        return Intervals(method=method, area_method=shown, se_method=estimation.se_method)
     return Intervals(se_method=estimation.se_method, why=estimation.areas_why)
 
 
