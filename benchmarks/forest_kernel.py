@@ -16,6 +16,8 @@ import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -55,9 +57,9 @@ def predict_ours(engine: ForestEngine, pixels: np.ndarray, threads: int) -> np.n
         return np.concatenate(list(pool.map(lambda p: engine.predict_column(p.astype(np.float32)), parts)))
 
 
-def measure(who: str, args: argparse.Namespace, queue: multiprocessing.Queue) -> None:
-    """Run one of the two in this process; report seconds, the classes' checksum and memory."""
-    pixels, rows, truth = simulate(args.side, args.samples, args.seed)
+def measure(who: str, args: argparse.Namespace, folder: Path, queue: multiprocessing.Queue) -> None:
+    """Run one of the two in this process; report seconds, classes and memory."""
+    pixels, rows, truth = (np.load(folder / f"{name}.npy") for name in ("pixels", "rows", "truth"))
     forest = RandomForestClassifier(args.trees, random_state=0, n_jobs=args.threads).fit(pixels[rows].astype(np.float32), truth)
     if who == "ours":
         engine = ForestEngine.from_sklearn(forest)
@@ -80,10 +82,10 @@ def measure(who: str, args: argparse.Namespace, queue: multiprocessing.Queue) ->
                "classes": classes.astype(np.uint8).tobytes()})  # fmt: skip
 
 
-def run(who: str, args: argparse.Namespace) -> dict:
+def run(who: str, args: argparse.Namespace, folder: Path) -> dict:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    process = context.Process(target=measure, args=(who, args, queue))
+    process = context.Process(target=measure, args=(who, args, folder, queue))
     process.start()
     result = queue.get()
     process.join()
@@ -95,7 +97,10 @@ def main() -> None:
     for name, default in (("side", 2048), ("samples", 4000), ("trees", 100), ("threads", 1), ("repeats", 3), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
-    results = {who: run(who, args) for who in ("scikit-learn", "ours")}
+    with TemporaryDirectory() as folder:
+        for name, array in zip(("pixels", "rows", "truth"), simulate(args.side, args.samples, args.seed), strict=True):
+            np.save(Path(folder) / f"{name}.npy", array)
+        results = {who: run(who, args, Path(folder)) for who in ("scikit-learn", "ours")}
     classes = [r.pop("classes") for r in results.values()]
     if classes[0] != classes[1]:
         differing = (np.frombuffer(classes[0], np.uint8) != np.frombuffer(classes[1], np.uint8)).sum()

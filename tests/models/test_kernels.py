@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from landweave.models.forest import ForestEngine
-from landweave.models.kernels import NODE, sum_leaves, sum_leaves_missing, to_walk, vote_early
+from landweave.models.kernels import NODE, sum_leaves, sum_leaves_missing, to_keys, to_walk, vote_early
 
 
 def two_stumps():
@@ -15,15 +18,32 @@ def two_stumps():
 
 
 def test_leaves_lead_to_themselves():
-    walk, codes = to_walk(two_stumps()[0])
-    np.testing.assert_array_equal(walk["child"], [1, 1, 2, 4, 4, 5])
-    np.testing.assert_array_equal(codes, [0, 0, 1, 0, -1, -2])
+    walk = to_walk(*two_stumps())
+    np.testing.assert_array_equal(walk.nodes["child"], [1, 1, 2, 1, 1, 2])  # from the root of each tree
+    np.testing.assert_array_equal(walk.codes, [0, 0, 1, 0, -1, -2])
+
+
+def test_a_tree_of_many_nodes_is_walked_too():
+    n = 70000  # a chain of splits at 0, 1, 2, ..., each left child a leaf
+    nodes = np.zeros(2 * n + 1, dtype=NODE)
+    nodes["feature"], nodes["child"] = -1, np.arange(2 * n + 1) % 2
+    inner = np.append(0, np.arange(2, 2 * n, 2))
+    nodes["feature"][inner], nodes["threshold"][inner], nodes["child"][inner] = 0, np.arange(n), np.arange(1, 2 * n, 2)
+    walk = to_walk(nodes, np.array([0]), np.zeros((0, 2)))
+    X = np.array([[-1.0], [66000.5], [1e6]], np.float32)
+    np.testing.assert_array_equal(sum_leaves(X, walk), sum_leaves_missing(X, nodes, walk.roots, walk.values))
+
+
+@given(hnp.arrays(np.float32, 20, elements=st.floats(width=32, allow_nan=False)))
+def test_keys_are_ordered_like_their_values(values):
+    keys = to_keys(values)
+    np.testing.assert_array_equal(keys[:, None] < keys, values[:, None] < values)
 
 
 def test_sums_add_pure_and_mixed_leaves():
     nodes, roots, values = two_stumps()
     X = np.array([[0.5], [0.6]], np.float32)
-    np.testing.assert_array_equal(sum_leaves(X, *to_walk(nodes), roots, values), [[1.25, 0.75], [0.5, 1.5]])
+    np.testing.assert_array_equal(sum_leaves(X, to_walk(nodes, roots, values)), [[1.25, 0.75], [0.5, 1.5]])
 
 
 def test_missing_values_go_where_the_node_says():
@@ -35,7 +55,7 @@ def test_missing_values_go_where_the_node_says():
 def test_ties_go_to_the_first_class():
     nodes, roots, _ = two_stumps()
     values = np.array([[0.0, 1.0], [1.0, 0.0]])
-    assert vote_early(np.array([[0.0], [1.0]], np.float32), *to_walk(nodes), roots, values).tolist() == [0, 0]
+    assert vote_early(np.array([[0.0], [1.0]], np.float32), to_walk(nodes, roots, values)).tolist() == [0, 0]
 
 
 def test_no_pixels_give_no_classes():

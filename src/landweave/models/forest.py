@@ -114,10 +114,10 @@ class ForestEngine:
         return Weights({**to_columns(self.nodes), "roots": self.roots, "values": self.values})
 
     @cached_property
-    def _walk(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    def _walk(self) -> Any:
         from landweave.models.kernels import to_walk
 
-        return to_walk(self.nodes)
+        return to_walk(self.nodes, self.roots, self.values)
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Average the leaf values; equal to scikit-learn's `predict_proba` to the last bit."""
@@ -126,7 +126,7 @@ class ForestEngine:
         if np.isnan(features).any():
             sums = sum_leaves_missing(features, self.nodes, self.roots, self.values)
         else:
-            sums = sum_leaves(features, *self._walk, self.roots, self.values)
+            sums = sum_leaves(features, self._walk)
         return sums / len(self.roots)
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -135,7 +135,7 @@ class ForestEngine:
 
         if np.isnan(features).any():
             return np.asarray(self.predict_proba(features).argmax(axis=1))
-        return vote_early(features, *self._walk, self.roots, self.values)
+        return vote_early(features, self._walk)
 
 
 register_engine("forest", ForestEngine.from_weights)
