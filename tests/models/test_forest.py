@@ -23,8 +23,8 @@ def fitted(request):
     return kind(12, max_depth=3 if request.param == "shallow" else None, random_state=0).fit(X, y)
 
 
-@settings(max_examples=10, deadline=None)
-@given(hnp.arrays(np.float32, st.tuples(st.integers(1, 1100), st.just(5)), elements=st.integers(-2, 8).map(lambda v: v / 3)))
+@settings(max_examples=6, deadline=None)
+@given(hnp.arrays(np.float32, st.tuples(st.integers(1, 600), st.just(5)), elements=st.integers(-2, 8).map(lambda v: v / 3)))
 def test_probabilities_and_classes_equal_those_of_scikit_learn(fitted, X):
     X = X.astype(np.float32)
     engine = ForestEngine.from_sklearn(fitted)
