@@ -240,6 +240,15 @@ def test_bands_in_another_order_give_the_same_map(cli, done, jobs, tmp_path):
         np.testing.assert_array_equal(ours.read(), theirs.read())
 
 
+def test_bands_under_swapped_names_are_noticed_by_their_values(cli, done, jobs, tmp_path):
+    for seed, image in enumerate(done.images, start=1):
+        jobs.write_tif(tmp_path / image.name, jobs.make_values(seed), names=("nir", "red", "green"), nodata=0)
+    code, text = predict(cli, done, tmp_path, *sorted(tmp_path.glob("*.tif")), scale=0.0001)
+    assert code in (0, 2)
+    assert "Median of main.green" in text or "median of main.green" in text
+    assert "the training data's 1st to 99th percentile is" in text
+
+
 def test_missing_band_is_named(cli, done, jobs, tmp_path):
     for image in done.images:
         jobs.write_tif(tmp_path / image.name, jobs.make_values()[:2], names=("green", "red"))

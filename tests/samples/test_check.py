@@ -41,6 +41,11 @@ def test_few_rows_are_told_with_the_reason(good):
     assert "fewer than 30 rows of b (10)" in level(few, "counts")[1]
 
 
+def test_what_the_import_settled_is_repeated(good):
+    told = replace(good, design=good.design.model_copy(update={"note": "2 rows contradict themselves, the name wins: row 6"}))
+    assert level(told, "source") == ("warn", "2 rows contradict themselves, the name wins: row 6")
+
+
 def test_a_single_row_fails(good):
     one = good.select(np.flatnonzero((good.frame["class"] == "a") | (good.frame.index == 1)))
     assert level(one, "counts")[0] == "fail"

@@ -242,6 +242,7 @@ def make_samples(job: Job, cubes: CubeSet | None) -> tuple[SampleTable, SampleRe
         counts = {str(k): int(v) for k, v in samples.frame["class"].value_counts().items()}
         rejected = 0 if samples.rejected is None else len(samples.rejected)
         more["results"] = {"n": len(samples), "rejected": rejected, "per_class": counts}
+        more["notes"] = (samples.design.note,) if samples.design.note else ()
     return samples, _check(job, samples)
 
 

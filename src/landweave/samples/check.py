@@ -100,8 +100,8 @@ def check_samples(
         options: The split that will be used; its blocks are counted instead.
 
     Returns:
-        Counts per class, spread over blocks, classes in one block, duplicates, neighbours, balance, gaps, small polygons and
-        rejected rows. Never raises on a bad sample: it says so.
+        Counts per class, spread over blocks, classes in one block, duplicates, neighbours, balance, gaps, small polygons,
+        rejected rows, and what the import settled. Never raises on a bad sample: it says so.
     """
     split = options or SplitOptions(block_size_m=block_size_m)
     one_place = bool((np.ptp(lonlat_of(samples.frame), axis=0) == 0).all()) if len(samples) else True
@@ -112,10 +112,16 @@ def check_samples(
     made = [_check_counts(samples), _check_balance(samples)]
     made += [_check_spread(samples, blocks, split), _check_lonely(samples, blocks)]
     checks: list[Callable[[SampleTable], SampleCheck | None]] = [
-        _check_duplicates, _check_features, _check_space, _check_gaps, _check_small, _check_rejected,
+        _check_duplicates, _check_features, _check_space, _check_gaps, _check_small, _check_rejected, _check_source,
     ]  # fmt: skip
     made += [found for check in checks if (found := check(samples)) is not None]
     return SampleReport(tuple(made), len(samples), block_size_of(samples, split) if split.by == "block" else None)
+
+
+def _check_source(samples: SampleTable) -> SampleCheck | None:
+    """Repeat what the import said of its files, above all rows whose code and name contradict."""
+    note = samples.design.note
+    return SampleCheck("source", "warn" if "contradict" in note else "ok", note) if note else None
 
 
 def _table(columns: dict[str, Any]) -> pd.DataFrame:
