@@ -26,7 +26,7 @@ def test_lists_from_yaml_are_taken():
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    ({}, "neither `paths` nor `table` is given"),
+    ({}, "neither `paths` nor `table` nor `catalogue` is given"),
     ({"sensor": "sentinel2"}, "no sensor named 'sentinel2'"),
     ({"crs": "EPSG:nonsense"}, "cannot read a crs from 'EPSG:nonsense'"),
     ({"pattern": "{band"}, "without its partner"),

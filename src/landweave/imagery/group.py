@@ -15,6 +15,7 @@ from typing import TypeVar
 from landweave.errors import BandError, SceneError
 from landweave.grid import GeoBox
 from landweave.imagery.layers import Found
+from landweave.imagery.masks import MaskRule, resolve_mask
 from landweave.imagery.options import SourceOptions
 from landweave.sensors.ranges import default_range
 from landweave.types import Asset, Band, BandKind, Scene, SceneMask, Sensor
@@ -64,13 +65,13 @@ def _select_bands(found: Sequence[Found], options: SourceOptions) -> list[Found]
             raise BandError(f"bands: {', '.join(absent)} asked for, but the files hold {', '.join(there)}")
     for key, named in (
         ("scale", options.scale), ("offset", options.offset), ("nodata", options.nodata), ("valid_range", options.valid_range),
-        ("kind", options.kind), ("mask_band", {options.mask_band} if options.mask_band else None),
+        ("kind", options.kind), ("mask", set(options.mask_layers)),
     ):  # fmt: skip
         unknown = sorted(n for n in named if _canonical(n, found) not in there) if isinstance(named, Mapping | set) else []
         if unknown:
             raise BandError(f"{key}: {', '.join(unknown)} named, but the files hold {', '.join(there)}")
-    mask = _canonical(options.mask_band, found) if options.mask_band else None
-    return [i for i in found if i.asset.band in wanted or i.asset.band == mask]
+    wanted |= {_canonical(name, found) for name in options.mask_layers}
+    return [i for i in found if i.asset.band in wanted]
 
 
 def _canonical(name: str, found: Sequence[Found]) -> str:
@@ -89,7 +90,7 @@ def _split_footprints(group: list[Found]) -> list[list[Found]]:
     """Split the layers of one time into those of one footprint each, in the order of their files."""
     if len({i.asset.band for i in group}) == len(group):
         return [group]
-    parts: list[tuple[GeoBox, list[Found]]] = []
+    parts: list[tuple[GeoBox | None, list[Found]]] = []
     for item in group:
         for geobox, part in parts:
             if geobox is item.geobox or _overlaps(geobox, item.geobox):
@@ -100,8 +101,10 @@ def _split_footprints(group: list[Found]) -> list[list[Found]]:
     return [part for _, part in parts]
 
 
-def _overlaps(a: GeoBox, b: GeoBox) -> bool:
+def _overlaps(a: GeoBox | None, b: GeoBox | None) -> bool:
     """Tell whether two grids of one crs cover the same place: by more than half of the smaller one."""
+    if a is None or b is None:
+        return a is b
     if a.crs != b.crs:
         return False
     p, q = a.boundingbox, b.boundingbox
@@ -155,25 +158,34 @@ def _of_band(given: Mapping[str, T], band: Band) -> T | None:
 def _make_scene(part: Sequence[Found], sensor: Sensor, options: SourceOptions) -> Scene:
     tables = {b.name: b for b in sensor.bands}
     assets = [_override(i.asset, tables, options) for i in part]
-    mask = None
-    if options.mask_band is not None and options.mask_clear is not None:
-        name = _canonical(options.mask_band, part)
+    mask = _make_mask(part, assets, sensor, options)
+    if not assets:
+        raise BandError(f"scene {part[0].stem} holds nothing but the mask {options.mask_layers[0]!r}; name other bands, too")
+    order = {name: k for k, name in enumerate([_canonical(b, part) for b in options.bands or ()])}
+    assets.sort(key=lambda a: order.get(a.band, len(order)))
+    others = {k: v for k, v in part[0].others.items() if all(i.others.get(k) == v for i in part)}
+    start, end = part[0].times
+    return Scene(_scene_id(part), sensor, start, end, tuple(assets), mask, options.crs, others)
+
+
+def _make_mask(part: Sequence[Found], assets: list[Asset], sensor: Sensor, options: SourceOptions) -> SceneMask | None:
+    """Make the scene's mask, and take its layers out of `assets` unless they are asked for as bands."""
+    made = []
+    for wanted in options.mask_layers:
+        name = _canonical(wanted, part)
         layer = next((a for a in assets if a.band == name), None)
         if layer is None:
             raise BandError(
                 f"scene {part[0].stem} of {PurePath(part[0].asset.path).name} has no mask band {name!r}; it holds "
                 f"{', '.join(a.band for a in assets)}"
             )
-        mask = SceneMask(replace(layer, scale=None, offset=None), options.mask_clear)
-        if name not in (options.bands or ()):
+        rule = MaskRule(options.mask_clear or ()) if options.mask is None else resolve_mask(options.mask, sensor, wanted)
+        bare = replace(layer, scale=None, offset=None, nodata=rule.nodata if layer.nodata is None else layer.nodata)
+        grow = options.mask.dilate_px if options.mask is not None and wanted == options.mask.source else 0
+        made.append(SceneMask(bare, rule.clear, rule.bits, grow))
+        if name not in {_canonical(b, part) for b in options.bands or ()}:
             assets.remove(layer)
-    if not assets:
-        raise BandError(f"scene {part[0].stem} holds nothing but the mask {options.mask_band!r}; name other bands, too")
-    order = {name: k for k, name in enumerate([_canonical(b, part) for b in options.bands or ()])}
-    assets.sort(key=lambda a: order.get(a.band, len(order)))
-    others = {k: v for k, v in part[0].others.items() if all(i.others.get(k) == v for i in part)}
-    start, end = part[0].times
-    return Scene(_scene_id(part), sensor, start, end, tuple(assets), mask, options.crs, others)
+    return replace(made[0], also=tuple(made[1:])) if made else None
 
 
 def _override(asset: Asset, tables: Mapping[str, Band], options: SourceOptions) -> Asset:

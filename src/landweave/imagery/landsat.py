@@ -18,7 +18,7 @@ from landweave.types import Asset, Sensor
 __all__ = ["find_metadata", "read_products"]
 
 _MTL = re.compile(r"(?:^|/)([^/]+)_MTL\.(txt|json)$", re.IGNORECASE)
-_IMAGE = re.compile(r"_(SR_B\d|ST_B\d+|QA_PIXEL)\.tif$", re.IGNORECASE)
+_IMAGE = re.compile(r"_(SR_B\d|ST_B\d+|QA_PIXEL|QA_RADSAT)\.tif$", re.IGNORECASE)
 
 
 def find_metadata(archive: Archive) -> dict[str, str]:
@@ -121,7 +121,7 @@ def _time(attributes: Mapping[str, Any], at: str) -> datetime:
 
 
 def _coding(groups: Mapping[str, Any], code: str, at: str) -> tuple[float | None, float | None]:
-    if code == "QA_PIXEL":
+    if code.startswith("QA_"):
         return None, None
     if code.startswith("SR_B"):
         group, kind, band = _group(groups, "LEVEL2_SURFACE_REFLECTANCE_PARAMETERS", at), "REFLECTANCE", code[4:]

@@ -38,7 +38,7 @@ class Found:
         sensor: Its sensor, platform decided.
         times: Start and end (exclusive); both None when static.
         stem: What the files of its scene have in common in their names.
-        geobox: The file's grid.
+        geobox: The file's grid; None for an item of a catalogue, whose files have not been opened.
         others: Other fields of the name, kept in the scene's properties.
         scene: The scene's id where a table or archive states it.
     """
@@ -47,7 +47,7 @@ class Found:
     sensor: Sensor
     times: Times
     stem: str
-    geobox: GeoBox
+    geobox: GeoBox | None
     others: Mapping[str, Any] = field(default_factory=dict)
     scene: str | None = None
 
@@ -152,7 +152,7 @@ def _times(path: Path, fields: NameFields | None, sensor: Sensor, options: Sourc
     days = _days_in(path.name) if options.pattern is None else []
     if len(days) == 1:
         return _day(days[0])
-    if sensor.is_open or sensor.name == "dem":
+    if sensor.is_open or all(b.kind == "elevation" for b in sensor.bands):
         return None, None
     said = "no date" if not days else "more than one date"
     raise SceneError(
@@ -231,8 +231,8 @@ def _band_of_file(path: Path, fields: NameFields | None, sensor: Sensor, options
         text = fields.band
         given = options.layers if isinstance(options.layers, Mapping) else {}
         text = next((v for k, v in given.items() if k.casefold() == text.casefold()), text)
-        if options.mask_band is not None and text.casefold() == options.mask_band.casefold():
-            return options.mask_band
+        if (mask := options.find_mask_layer(text)) is not None:
+            return mask
         band = sensor.find_band(text)
         if band is None:
             known = ", ".join(b.name for b in sensor.bands)

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 
 from landweave.errors import GridError, LandweaveError
 from landweave.grid import resolve_crs
+from landweave.imagery.catalogue_options import CatalogueOptions
+from landweave.imagery.masks import LEARNED, MaskOptions, resolve_mask
 from landweave.imagery.pattern import Pattern
 from landweave.sensors import get_sensor
 from landweave.types import BandKind, Options
@@ -38,6 +40,9 @@ class SourceOptions(Options):
 
     paths: Annotated[tuple[str, ...], BeforeValidator(_as_text), BeforeValidator(_as_list), WithJsonSchema(_TEXTS)] = Field(
         (), description="files, globs, folders, or archives (.SAFE, Sentinel-2 .zip, Landsat .tar); one or a list"
+    )
+    catalogue: CatalogueOptions | None = Field(
+        None, description="a search in a STAC catalogue, instead of paths; the sensor follows from the collection"
     )
     sensor: str = Field("generic", description="sensor, see `landweave sensors`; `generic` takes any band name")
     pattern: str | None = Field(
@@ -68,6 +73,9 @@ class SourceOptions(Options):
     )
     mask_band: str | None = Field(None, description="name of the layer that says where a scene is clear")
     mask_clear: tuple[int, ...] | None = Field(None, min_length=1, description="values of mask_band that mean clear")
+    mask: MaskOptions | None = Field(
+        None, description="where a scene is clear, by a layer known by name (scl, qa_pixel, fmask); instead of mask_band"
+    )
     kind: BandKind | dict[str, BandKind] | None = Field(
         None, description="kind of the bands where the sensor leaves it open (reflectance, index, elevation, ...)"
     )
@@ -98,8 +106,13 @@ class SourceOptions(Options):
 
     @model_validator(mode="after")
     def _fits_together(self) -> SourceOptions:
-        if not self.paths and self.table is None:
-            raise ValueError("neither `paths` nor `table` is given; say where the files are")
+        if not self.paths and self.table is None and self.catalogue is None:
+            raise ValueError("neither `paths` nor `table` nor `catalogue` is given; say where the files are")
+        if self.catalogue is not None:
+            others = ("paths", "table", "pattern", "layers", "layer_dates", "date")
+            given = [n for n in others if getattr(self, n) not in (None, ())]
+            if given:
+                raise ValueError(f"`catalogue` says itself where files are and what they hold; leave out {', '.join(given)}")
         if self.static and (self.date is not None or self.layer_dates is not None):
             raise ValueError("`static: true` means that the files have no date; drop it, or `date` and `layer_dates`")
         if (self.mask_band is None) != (self.mask_clear is None):
@@ -107,9 +120,24 @@ class SourceOptions(Options):
                 f"mask_band is {self.mask_band!r} and mask_clear is {self.mask_clear!r}; give both, e.g. mask_band: mask, "
                 "mask_clear: [0]"
             )
+        if self.mask is not None and self.mask_band is not None:
+            raise ValueError("`mask` and `mask_band` both given; keep one")
+        if self.mask is not None and self.mask.kind != LEARNED:
+            resolve_mask(self.mask, get_sensor(self.sensor), self.mask.source)  # names in `clear` are known
         if self.layer_dates is not None and self.layers is not None:
             raise ValueError("`layers` names the layers as bands and `layer_dates` says that they are dates; give one of them")
         for band, (low, high) in (self.valid_range or {}).items():
             if not low < high:
                 raise ValueError(f"valid_range of {band} is [{low}, {high}]; give the lower value first")
         return self
+
+    @property
+    def mask_layers(self) -> tuple[str, ...]:
+        """Names of the layers that say where a scene is clear."""
+        if self.mask is not None:
+            return self.mask.layers
+        return () if self.mask_band is None else (self.mask_band,)
+
+    def find_mask_layer(self, name: str) -> str | None:
+        """Give the mask layer of a name, in whatever case it is written, or None."""
+        return next((m for m in self.mask_layers if m.casefold() == name.casefold()), None)

@@ -77,8 +77,8 @@ def _names(row: Mapping[str, str | None], info: RasterInfo, sensor: Sensor, opti
     layer = _number(row.get("layer"), at) or 1
     if layer != int(layer) or not 1 <= layer <= info.count:
         raise SourceError(f"{at}: layer is {layer:g}, but {info.path} has layers 1 to {info.count}")
-    if options.mask_band is not None and text.casefold() == options.mask_band.casefold():
-        return {int(layer): options.mask_band}
+    if (mask := options.find_mask_layer(text)) is not None:
+        return {int(layer): mask}
     return {int(layer): sensor.get_band(text).name}
 
 
@@ -94,7 +94,7 @@ def _number(text: str | None, at: str) -> float | None:
 def _times(row: Mapping[str, str | None], sensor: Sensor, options: SourceOptions, at: str) -> Times:
     start, end = ((row.get(k) or "").strip() for k in ("time_start", "time_end"))
     if options.static or not start:
-        if not options.static and not (sensor.is_open or sensor.name == "dem"):
+        if not options.static and not (sensor.is_open or all(b.kind == "elevation" for b in sensor.bands)):
             raise SceneError(f"{at}: time_start is empty, and scenes of {sensor.name} have a date; give it or `static: true`")
         return None, None
     try:

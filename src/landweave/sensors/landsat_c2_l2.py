@@ -12,12 +12,15 @@ from dataclasses import replace
 from landweave.sensors.ranges import REFLECTANCE_RANGE
 from landweave.types import Band, Sensor
 
-__all__ = ["QA_PIXEL_BITS", "make_oli", "make_sensor", "make_tm"]
+__all__ = ["QA_PIXEL_BITS", "QA_RADSAT_BITS", "make_oli", "make_sensor", "make_tm"]
 
 QA_PIXEL_BITS = {
     "fill": 0, "dilated_cloud": 1, "cirrus": 2, "cloud": 3, "cloud_shadow": 4, "snow": 5, "clear": 6, "water": 7,
 }  # fmt: skip
 """Bits of QA_PIXEL (the higher ones hold confidences, two bits each)."""
+
+QA_RADSAT_BITS = (0, 1, 2, 3, 4, 5, 6)
+"""Bits of QA_RADSAT that are set where band 1 to 7 is saturated (dropped pixels and terrain occlusion have higher ones)."""
 
 _SCALE, _OFFSET = 2.75e-5, -0.2
 _ST_SCALE, _ST_OFFSET = 0.00341802, 149.0
@@ -46,7 +49,8 @@ def _reflectance(table: tuple[tuple[str, int, float, float], ...]) -> tuple[Band
     return tuple(
         Band(
             name, "reflectance", scale=_SCALE, offset=_OFFSET, nodata=0, valid_range=REFLECTANCE_RANGE,
-            center_nm=(low + high) / 2, width_nm=high - low, resolution_m=30.0, aliases=_number_names("SR", number),
+            center_nm=(low + high) / 2, width_nm=high - low, resolution_m=30.0,
+            aliases=(*_number_names("SR", number), *(("nir08",) if name == "nir" else ())),  # as catalogues call it
         )
         for name, number, low, high in table
     )  # fmt: skip
@@ -58,7 +62,8 @@ def _others(thermal: int, low: float, high: float) -> tuple[Band, ...]:
         valid_range=(150.0, 373.0), center_nm=(low + high) / 2, width_nm=high - low, resolution_m=30.0,
         aliases=_number_names("ST", thermal), unit="K",
     )  # fmt: skip
-    return lwir, Band("qa_pixel", "mask", nodata=1, resolution_m=30.0, aliases=("QA_PIXEL", "pixel_qa"), unit="bits")
+    radsat = Band("qa_radsat", "mask", resolution_m=30.0, aliases=("radsat_qa",), unit="bits")
+    return lwir, Band("qa_pixel", "mask", nodata=1, resolution_m=30.0, aliases=("pixel_qa",), unit="bits"), radsat
 
 
 def make_tm() -> Sensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from landweave.sensors.ranges import REFLECTANCE_RANGE
 from landweave.types import Band, Sensor
 
-__all__ = ["SCL_CLASSES", "SCL_CLEAR", "make_optical", "make_sensor"]
+__all__ = ["SCL_CLASSES", "SCL_CLEAR", "SCL_NAMES", "make_optical", "make_sensor"]
 
 # common name, band, centre nm, width nm (both of Sentinel-2A; 2B and 2C differ by a few nm at most), resolution m
 _TABLE = (
@@ -30,6 +30,12 @@ SCL_CLASSES = {
     10: "thin cirrus", 11: "snow or ice",
 }  # fmt: skip
 """Classes of the scene classification layer (SCL)."""
+
+SCL_NAMES = {
+    "saturated": 1, "dark": 2, "shadow": 3, "vegetation": 4, "bare": 5, "water": 6, "unclassified": 7, "cloud_medium": 8,
+    "cloud_high": 9, "cirrus": 10, "snow": 11,
+}  # fmt: skip
+"""Short names of the classes, for recipes."""
 
 SCL_CLEAR = (4, 5, 6, 7, 11)
 """Classes of SCL that are usually kept as clear."""
