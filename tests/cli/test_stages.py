@@ -19,7 +19,7 @@ def test_simulate_writes_a_landscape_ready_to_run(cli, tmp_path):
 
 
 def test_plan_prints_what_a_run_would_do(cli, job):
-    code, text = cli("plan", job.folder / "recipe.yaml", "--memory", "1GiB")
+    code, text = cli("plan", job.folder / "recipe.yaml", "--memory", "8GiB")
     assert code == 0
     assert "24 rows x 24 columns" in text
     assert "1,024 MiB for the whole process" in text
