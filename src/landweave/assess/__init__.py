@@ -1,5 +1,7 @@
 """Map x reference -> error matrix, accuracy, areas with intervals, and the report."""
 
+from landweave.assess.assisted import AssistedAreas, assess_assisted
+from landweave.assess.compare import MapComparison, compare_maps
 from landweave.assess.counts import assess_counts
 from landweave.assess.cross_validation import summarise_cross_validation
 from landweave.assess.document import (
@@ -17,19 +19,27 @@ from landweave.assess.places import find_dependent
 from landweave.assess.report import write_report
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
+from landweave.assess.zones import ZoneAssessment, ZoneTable, assess_zones
 
 __all__ = [
     "AssessOptions",
     "Assessment",
+    "AssistedAreas",
     "Baseline",
     "CrossValidationScores",
     "CrossValidationSummary",
+    "MapComparison",
     "TextTable",
+    "ZoneAssessment",
+    "ZoneTable",
+    "assess_assisted",
     "assess_counts",
     "assess_held_out",
     "assess_map",
     "assess_without_reference",
+    "assess_zones",
     "assessment_schema",
+    "compare_maps",
     "find_dependent",
     "format_assessment",
     "make_baselines",

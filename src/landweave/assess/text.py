@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from landweave.assess.area_units import to_unit
 from landweave.assess.document import Assessment, CrossValidationScores, Estimate
 from landweave.metrics.intervals import z_value
 
@@ -32,31 +33,34 @@ class TextTable:
     note: str = ""
 
 
-def format_assessment(assessment: Assessment) -> list[TextTable]:
+def format_assessment(assessment: Assessment, *, area_unit: str = "ha") -> list[TextTable]:
     """Format an assessment as tables: areas, accuracies, error matrix, cross-validation; those that it has.
 
-    Areas are hectares with the half-width of their 95 % interval, accuracies have three digits with 1.96 standard errors.
+    Areas are in `area_unit` (ha, km2, m2, acre) with the half-width of their 95 % interval, accuracies have three digits with
+    1.96 standard errors.
     """
-    made = (_areas, _overall, _accuracies, _matrix, _cross_validation)
-    tables = [make(assessment) for make in made]
+    areas = _areas(assessment, area_unit)
+    made = (_overall, _accuracies, _matrix, _cross_validation)
+    tables = [areas, *(make(assessment) for make in made)]
     return [table for table in tables if table is not None]
 
 
-def _hectares(value: float | None) -> str:
-    if value is None:
+def _area(hectares: float | None, unit: str) -> str:
+    if hectares is None:
         return _NONE
+    value = to_unit(hectares, unit)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def _areas(assessment: Assessment) -> TextTable | None:
+def _areas(assessment: Assessment, unit: str) -> TextTable | None:
     if not any(a.mapped_ha is not None for a in assessment.areas):
         return None
-    columns: tuple[str, ...] = ("class", "mapped ha", "estimated ha", "+- 95 %", "from", "to")
+    columns: tuple[str, ...] = ("class", f"mapped {unit}", f"estimated {unit}", "+- 95 %", "from", "to")
     rows: list[tuple[str, ...]] = []
     for a in assessment.areas:
         numbers = (a.mapped_ha, a.area_ha, a.ci95_ha, a.lower_ha, a.upper_ha)
-        rows.append((a.name, *(_hectares(n) for n in numbers)))
-    total = _hectares(assessment.total_area_ha)
+        rows.append((a.name, *(_area(n, unit) for n in numbers)))
+    total = _area(assessment.total_area_ha, unit)
     rows.append(("total", total, total, "", "", ""))
     if assessment.areas_why is not None:
         columns, rows = columns[:2], [row[:2] for row in rows]

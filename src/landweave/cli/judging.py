@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from landweave.assess import Assessment, assess_counts, assess_map, write_assessment
 from landweave.errors import AssessmentError
+from landweave.io.tables import is_sample_table, read_samples
 from landweave.maps import open_map
 from landweave.samples import SampleOptions, import_reference
 
@@ -26,7 +27,10 @@ def judge_counts(matrix: Path, pixel_area_m2: float | None, out: Path | None) ->
 
 
 def judge_map(map_path: Path, reference: Path | None, class_column: str | None, out: Path | None) -> Assessment:
-    """Judge any classified map on a file of reference places, which is taken as having no probability design.
+    """Judge any classified map on a file of reference places.
+
+    A sample that Landweave drew (`landweave design`, `landweave answers`) keeps its design; any other file is taken as having
+    no probability design.
 
     Raises:
         AssessmentError: If no reference is given.
@@ -34,6 +38,8 @@ def judge_map(map_path: Path, reference: Path | None, class_column: str | None, 
     if reference is None:
         raise AssessmentError("--map needs --reference, a file of places with a class column")
     product = open_map(map_path)
+    if reference.suffix == ".parquet" and is_sample_table(reference):
+        return _written(assess_map(product, read_samples(reference), title=map_path.name), out)
     options = SampleOptions(reference=str(reference), class_column=class_column, purpose="reference")
     places = import_reference(options, legend=product.legend, geobox=product.geobox)
     return _written(assess_map(product, places, title=map_path.name), out)

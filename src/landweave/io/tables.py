@@ -18,7 +18,7 @@ from landweave.types import SAMPLE_COLUMNS, Design, ModelInput, SampleTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_samples", "rejected_path", "write_samples"]
+__all__ = ["is_sample_table", "read_samples", "rejected_path", "write_samples"]
 
 _KEY = b"landweave"
 _SCHEMA_VERSION = 1
@@ -58,6 +58,17 @@ def write_samples(samples: SampleTable, path: Path | str) -> Path:
     else:
         beside.unlink(missing_ok=True)  # of an earlier run
     return at
+
+
+def is_sample_table(path: Path | str) -> bool:
+    """Tell whether a parquet file is a sample table of Landweave."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowInvalid, OSError):
+        return False
 
 
 def read_samples(path: Path | str) -> SampleTable:

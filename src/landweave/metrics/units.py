@@ -131,13 +131,15 @@ def _residuals(z: Floats, map_index: Ints, shares: Floats) -> Floats:
     return made
 
 
-def estimate_ratio(top: Floats, bottom: Floats, sample: UnitSample) -> Estimated:
+def estimate_ratio(top: Floats, bottom: Floats, sample: UnitSample, *, reach: float = 0.0) -> Estimated:
     """Estimate ratios of totals, sum(w y) / sum(w x), of any quantity (Sarndal et al. 1992, section 5.6).
 
     Args:
         top: y of every unit (n, M).
         bottom: x of every unit (n, M).
         sample: Weights and design of the units.
+        reach: By how much y of single units can differ at most (1 for shares of classes). Where no unit shows any difference, it
+            makes the bound of the standard error, which is 0 without it.
 
     Returns:
         M ratios with their standard errors; NaN where a denominator is 0. Not cut to 0..1.
@@ -148,7 +150,7 @@ def estimate_ratio(top: Floats, bottom: Floats, sample: UnitSample) -> Estimated
     value = np.divide(y, x, out=np.full(len(y), np.nan), where=known)
     scale = np.where(known, x, 1)
     e = np.where(known, top - np.where(known, value, 0) * bottom, 0) / scale
-    span = e.max(axis=0) - e.min(axis=0)
+    span = np.maximum(e.max(axis=0) - e.min(axis=0), reach / np.abs(scale))
     v, bound = _variance(e, span, sample, len(top))
     n = (bottom != 0).sum(axis=0).astype(np.float64)
     return Estimated(value, np.where(known, np.sqrt(v), np.nan), n, bound & known)
@@ -170,7 +172,8 @@ def combine_areas(sample: UnitSample, coefficients: NDArray[Any], *, domain: Boo
     if c.shape[1] != sample.n_classes:
         raise AssessmentError(f"coefficients have {c.shape[1]} columns; expected one per class, {sample.n_classes}")
     top = np.where(inside[:, None], sample.reference @ c.T, 0)
-    return estimate_ratio(top, np.broadcast_to(inside[:, None], top.shape).astype(np.float64), sample)
+    ones = np.broadcast_to(inside[:, None], top.shape).astype(np.float64)
+    return estimate_ratio(top, ones, sample, reach=float(np.abs(c).max()))
 
 
 def estimate_difference(a: UnitSample, b: UnitSample) -> tuple[DesignEstimates, DesignEstimates, DesignEstimates]:
@@ -197,9 +200,10 @@ def estimate_difference(a: UnitSample, b: UnitSample) -> tuple[DesignEstimates, 
     a, b = (replace(s, map_index=np.where(both, s.map_index, -1)) for s in (a, b))
     first, second = _influences(a), _influences(b)
     made: dict[str, Any] = {}
-    for name, (value, e) in first.items():
-        other, f = second[name]
-        span = (e - f).max(axis=0) - (e - f).min(axis=0)
+    for name, (value, e, reach) in first.items():
+        other, f, reach_b = second[name]
+        # where the maps differ at no unit, the most that one could have differed by bounds the error
+        span = np.maximum(reach, reach_b)
         v, bound = _variance(e - f, span, a, int(both.sum()))
         known = ~np.isnan(value) & ~np.isnan(other)
         n = np.full(len(value), both.sum(), dtype=np.float64)
@@ -211,16 +215,17 @@ def estimate_difference(a: UnitSample, b: UnitSample) -> tuple[DesignEstimates, 
     return ours, theirs, DesignEstimates(proportions=ours.proportions - theirs.proportions, **made)
 
 
-def _influences(sample: UnitSample) -> dict[str, tuple[Floats, Floats]]:
-    """Value (M,) and linearised residual per unit (n, M) of every figure, caught on their way to the variance."""
+def _influences(sample: UnitSample) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """Value (M,), linearised residual per unit (n, M) and its possible range (M,) of every figure, caught on their way."""
     inside = sample.map_index >= 0
     total = sample.weight[inside].sum()
-    caught: list[Floats] = []
+    caught: list[tuple[Floats, Floats]] = []
 
     def catch(z: Floats) -> tuple[Floats, Bools]:
         e = np.zeros((len(inside), len(z)))
         e[inside] = _residuals(z, sample.map_index[inside], sample.reference[inside]) / total
-        caught.append(e)
+        flat = z.reshape(len(z), -1)
+        caught.append((e, (flat.max(axis=1) - flat.min(axis=1)) / total))
         return np.zeros(len(z)), np.zeros(len(z), dtype=bool)
 
     k = sample.n_classes
@@ -229,7 +234,7 @@ def _influences(sample: UnitSample) -> dict[str, tuple[Floats, Floats]]:
     np.add.at(counts, sample.map_index[inside], sample.reference[inside])
     made = make_estimates(cells, counts, catch)
     names = ("overall", "users", "producers", "f1", "iou", "macro_f1", "area")  # the order in which they are made
-    return {name: (np.atleast_1d(getattr(made, name).value), e) for name, e in zip(names, caught, strict=True)}
+    return {name: (np.atleast_1d(getattr(made, name).value), *got) for name, got in zip(names, caught, strict=True)}
 
 
 def _variance(e: Floats, span: Floats, sample: UnitSample, n_used: int) -> tuple[Floats, Bools]:

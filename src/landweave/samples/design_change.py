@@ -5,6 +5,7 @@ Receives two maps of one grid; hands on a raster of strata with its legend, bloc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,8 @@ def make_change_strata(
     if not transitions:
         raise SampleError(f"{first} and {second} do not differ in any pixel; there is no change to make strata of")
     coder = _Coder(legend, transitions, buffer_px, split_change, split_stable)
-    spec = TiffSpec("uint8", ("stratum",), nodata=_NODATA, predictor=1)
+    tags = {"LANDWEAVE_LEGEND": json.dumps(coder.legend.to_dicts())}  # the tag that maps are opened by
+    spec = TiffSpec("uint8", ("stratum",), nodata=_NODATA, tags=tags, predictor=1)
     used: set[int] = set()
     write_geotiff(path, geobox, spec, _blocks(pair, coder, used))
     classes = Legend(tuple(c for c in coder.legend if c.code in used))
