@@ -195,8 +195,8 @@ class Scene:
 class SeasonStep(Options):
     """A step of a season: days since the season's start, [from_day, to_day); may be written as the pair of them."""
 
-    from_day: int
-    to_day: int
+    from_day: int = Field(description="first day of the step, counted from the season's start")
+    to_day: int = Field(description="day after its last one")
 
     @model_validator(mode="before")
     @classmethod
@@ -220,9 +220,9 @@ class Season(Options):
         steps: Table of steps; an observation belongs to the step that its offset from the window's start falls in.
     """
 
-    start: str = Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
-    length_days: int = Field(gt=0, le=1100)
-    steps: tuple[SeasonStep, ...] = Field(min_length=1)
+    start: str = Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$", description="month and day, MM-DD")
+    length_days: int = Field(gt=0, le=1100, description="length of the window in days")
+    steps: tuple[SeasonStep, ...] = Field(min_length=1, description="steps as pairs of days [from, to) since the start")
 
 
 # --- cubes ---------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def test_plan_prints_what_a_run_would_do(cli, job):
     code, text = cli("plan", job.folder / "recipe.yaml", "--memory", "8GiB")
     assert code == 0
     assert "24 rows x 24 columns" in text
-    assert "1,024 MiB for the whole process" in text
+    assert "8,192 MiB for the whole process" in text
     assert not (job.folder / "out").exists()
 
 

@@ -21,7 +21,7 @@ def test_a_plan_tells_scenes_grid_samples_and_work(job):
     assert rows_of(tables, "Grid")["crs"] == ("EPSG:32633",)
     assert rows_of(tables, "Samples") == {"crop": (16,), "forest": (16,), "water": (16,), "not used": (0,)}
     work = rows_of(tables, "Work")
-    assert (work["workers"], work["memory budget"]) == (("2",), ("1,024 MiB for the whole process",))
+    assert (work["workers"], work["memory budget"]) == (("2",), ("8,192 MiB for the whole process",))
     assert {"blocks", "disk for cube.zarr, at most", "disk for the map, at most"} <= set(work)
     assert sorted(job.folder.rglob("*")) == before
 

@@ -14,8 +14,17 @@ from rich.text import Text
 
 from landweave.types import ProgressEvent
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_PIPE_COLUMNS = 160
+"""Width of tables that go to a file or a pipe, where rich would fold them at 80 columns."""
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_COLUMNS)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 class _Rate(ProgressColumn):

@@ -20,6 +20,7 @@ from landweave.errors import AssessmentError, CubeError, RecipeError, SampleErro
 from landweave.imagery import find_scenes
 from landweave.io.files import lock_folder, read_json, sha256_file, sha256_json, write_json
 from landweave.io.lineage import FileRecord
+from landweave.io.stac import add_asset
 from landweave.io.tables import read_samples, write_samples
 from landweave.metrics.accuracy import score_matrix
 from landweave.metrics.confusion import count_confusion
@@ -517,8 +518,13 @@ def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProd
             write_report(product.folder / "report.html", assessment=one, product=product, card=card,
                          title=f"{title}, season of {start}")  # fmt: skip
     only = next(iter(products.values())) if len(products) == 1 else None
-    return write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
+    path = write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
                         check=check, lineage=lineage, title=title, seasons=products if len(products) > 1 else None)  # fmt: skip
+    if only is not None and "item" in only.files:
+        add_asset(only.files["item"], "report", {
+            "href": "./report.html", "type": "text/html", "title": "Accuracy and areas", "roles": ["metadata"],
+        })  # fmt: skip
+    return path
 
 
 def assess_season(assessment: Assessment, product: MapProduct) -> Assessment:
