@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -26,7 +27,7 @@ from landweave.legend import Legend
 from landweave.maps.counting import AreaCount
 from landweave.maps.options import MapOptions
 from landweave.maps.store import BlockStore
-from landweave.maps.tasks import LEVELS, PROBA_NODATA
+from landweave.maps.tasks import APPLICABILITY_SCALE, LEVELS, PROBA_NODATA
 from landweave.types import CubeSet, MapProduct, ModelCard
 
 __all__ = ["FILE_NAMES", "LEGEND_TAG", "make_specs", "write_products"]
@@ -34,7 +35,8 @@ __all__ = ["FILE_NAMES", "LEGEND_TAG", "make_specs", "write_products"]
 _log = logging.getLogger(__name__)
 
 FILE_NAMES: Mapping[str, str] = {
-    "map": "map.tif", "names": "map.tif.aux.xml", "proba": "proba.tif", "uncertainty": "uncertainty.tif", "style": "map.qml",
+    "map": "map.tif", "names": "map.tif.aux.xml", "proba": "proba.tif", "uncertainty": "uncertainty.tif",
+    "applicability": "applicability.tif", "style": "map.qml",
     "item": "item.json", "card": "model-card.json",
 }  # fmt: skip
 """Product -> file name; `map.tif` gets its name after all of them, and `lineage.json` then says that they are finished."""
@@ -50,10 +52,13 @@ def make_specs(legend: Legend, options: MapOptions) -> dict[str, CogSpec]:
     specs = {"map": CogSpec(str(legend.dtype), 1, legend.nodata, "mode", ("class",), colormap=colormap, tags=tags)}
     scale = 1 / LEVELS
     if options.proba:
-        specs["proba"] = CogSpec("uint8", len(legend), PROBA_NODATA, "average", legend.names, scale=scale, predictor=True)
+        specs["proba"] = CogSpec("uint8", len(legend), PROBA_NODATA, "average", legend.names, scale=scale, level=1)
     if options.uncertainty:
         bands = ("entropy", "margin")
-        specs["uncertainty"] = CogSpec("uint8", 2, PROBA_NODATA, "average", bands, scale=scale, predictor=True)
+        specs["uncertainty"] = CogSpec("uint8", 2, PROBA_NODATA, "average", bands, scale=scale, level=1)
+    if options.applicability:
+        specs["applicability"] = CogSpec("uint8", 1, PROBA_NODATA, "average", ("dissimilarity over its threshold",),
+                                         scale=APPLICABILITY_SCALE, predictor=True)  # fmt: skip
     return specs
 
 
@@ -65,7 +70,8 @@ def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: P
         MapError: If a block was damaged meanwhile.
     """
     legend, geobox = card.legend, cubes.geobox
-    specs = make_specs(legend, MapOptions(proba="proba" in store.layouts, uncertainty="uncertainty" in store.layouts))
+    asked = {name: name in store.layouts for name in ("proba", "uncertainty", "applicability")}
+    specs = make_specs(legend, MapOptions(**asked))
     step = store.block_px if store.block_px % TILE_PX == 0 else TILE_PX
     scratch = store.root / "scratch"
     counter = AreaCount(geobox, legend.nodata + 1)
@@ -75,10 +81,12 @@ def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: P
         counter.add(pixels[0], window)
         return pixels
 
-    made: dict[str, Path] = {}
-    for name, spec in specs.items():
+    def write(name: str) -> Path:
         read = read_map if name == "map" else partial(store.read_window, product=name)
-        made[name] = write_cog(scratch / FILE_NAMES[name], geobox, read, spec, step_px=step, threads=threads, scratch=scratch)
+        return write_cog(scratch / FILE_NAMES[name], geobox, read, specs[name], step_px=step, threads=threads, scratch=scratch)
+
+    with ThreadPoolExecutor(min(threads, len(specs)), thread_name_prefix="product") as pool:
+        made = dict(zip(specs, pool.map(write, specs), strict=True))
     files = {name: folder / FILE_NAMES[name] for name in specs}
     product = MapProduct(folder, files, legend, geobox, sha256_file(made["map"]), counter.count_px, counter.area_ha)
     try:
