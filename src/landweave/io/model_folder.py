@@ -22,7 +22,7 @@ from landweave.errors import ModelError, OutputExistsError, SourceError
 from landweave.io.files import read_json, sha256_file, write_json
 from landweave.types import ModelCard
 
-__all__ = ["StoredModel", "read_model_folder", "write_model_folder"]
+__all__ = ["StoredModel", "pack_arrays", "read_model_folder", "unpack_arrays", "write_model_folder"]
 
 SCHEMA_VERSION = 1
 WEIGHTS = "weights.npz"
@@ -89,16 +89,35 @@ def _write_files(stored: StoredModel, part: Path) -> None:
 
 
 def _write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an npz whose bytes depend on the arrays alone: sorted names, a fixed date in every entry."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+    path.write_bytes(pack_arrays(arrays))
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Give an npz whose bytes depend on the arrays alone: sorted names, a fixed date in every entry."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
         for name in sorted(arrays):
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(arrays[name], order="C"), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             file.writestr(entry, buffer.getvalue())
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
+    return whole.getvalue()
+
+
+def unpack_arrays(content: bytes, name: str) -> dict[str, NDArray[Any]]:
+    """Give the arrays of an npz; `name` is for the message.
+
+    Raises:
+        ModelError: If it holds more than plain arrays.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (ValueError, zipfile.BadZipFile) as err:
+        raise ModelError(f"{name} holds more than plain arrays ({err}); it was not written by landweave") from err
 
 
 def _replace_folder(part: Path, final: Path) -> None:
@@ -163,8 +182,4 @@ def _check_file(at: Path, name: str, expected: str) -> None:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, zipfile.BadZipFile) as err:
-        raise ModelError(f"{path} holds more than plain arrays ({err}); it was not written by landweave") from err
+    return unpack_arrays(path.read_bytes(), str(path))

@@ -30,6 +30,7 @@ class BlockJob:
     model: Predictor
     cubes: CubeSet
     store: BlockStore
+    unsure_below: float = 0.0
 
 
 def run_block(job: BlockJob, window: Window) -> str | None:
@@ -39,7 +40,9 @@ def run_block(job: BlockJob, window: Window) -> str | None:
         None when it is done; where a source is corrupt, what is wrong with it.
     """
     try:
-        products = compute_block(job.model, job.cubes, window, products=tuple(job.store.layouts))
+        products = compute_block(
+            job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below
+        )
     except SourceError as err:
         job.store.write_failure(window, str(err))
         return str(err)

@@ -18,6 +18,8 @@ from landweave.errors import MapError
 from landweave.grid import crs_of, geobox_of
 from landweave.io.files import sha256_json
 from landweave.maps.options import MapOptions
+from landweave.models import PixelModel
+from landweave.models.folder import list_extras
 from landweave.types import CubeSet, Predictor
 
 if TYPE_CHECKING:
@@ -45,9 +47,18 @@ def make_keys(
         "grid": _grid_key(cubes),
         "cubes": {name: _cube_key(cubes, name) for name in cubes.cubes},
         "inputs": dict(inputs) if inputs is not None else _source_stamps(cubes),
-        "options": {"proba": options.proba, "uncertainty": options.uncertainty},
+        "options": _option_keys(options),
         "landweave": landweave.__version__,
     }
+
+
+def _option_keys(options: MapOptions) -> dict[str, Any]:
+    keys: dict[str, Any] = {"proba": options.proba, "uncertainty": options.uncertainty}
+    if options.applicability:
+        keys["applicability"] = True
+    if options.unsure_error is not None:
+        keys["unsure_error"] = options.unsure_error
+    return keys
 
 
 def fingerprint_of(keys: Mapping[str, Any]) -> str:
@@ -83,6 +94,10 @@ def _model_checksum(model: Predictor) -> str:
         for name in sorted(weights.blobs):
             digest.update(name.encode())
             digest.update(weights.blobs[name])
+    if isinstance(model, PixelModel):
+        for name, content in sorted(list_extras(model).items()):
+            digest.update(name.encode())
+            digest.update(content)
     return digest.hexdigest()
 
 

@@ -18,6 +18,14 @@ class MapOptions(Options):
     uncertainty: bool = Field(
         True, description="Write uncertainty.tif: entropy (0 certain, 1 no idea) and margin between the best two classes."
     )
+    applicability: bool = Field(
+        False, description="Write applicability.tif: dissimilarity to the training data over its threshold; above 1 the model "
+                           "was never tested. Needs model.applicability."
+    )  # fmt: skip
+    unsure_error: float | None = Field(
+        None, gt=0, lt=1, description="Leave pixels unsure (code 254) so that, by the held-out rows, at most this share of the "
+                                      "others is wrong. Needs model.conformal."
+    )  # fmt: skip
     block_px: int | None = Field(
         None, description="Side of the blocks computed at once, in pixels; chosen from the memory budget by default. "
                           "It never changes a pixel of the map."

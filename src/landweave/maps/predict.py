@@ -186,8 +186,8 @@ def _make_map(run: _Run) -> MapProduct:
         if pending:
             check_disk(run.folder, _estimate_bytes(run))
         failures = run_blocks(
-            BlockJob(run.model, run.cubes, store), pending, workers=run.workers, executor=run.executor, progress=run.progress,
-            stage=run.stage,
+            BlockJob(run.model, run.cubes, store, _unsure_below(run)), pending, workers=run.workers, executor=run.executor,
+            progress=run.progress, stage=run.stage,
         )  # fmt: skip
         store.note_failures(list(failures.values()))
         if failures and not run.options.allow_missing:
@@ -219,6 +219,17 @@ def _check_model(run: _Run) -> list[str]:
     for warning in warnings:
         _log.warning("%s", warning)
     return warnings
+
+
+def _unsure_below(run: _Run) -> float:
+    """Give the probability below which pixels are unsure; 0 where the options do not ask for it."""
+    if run.options.unsure_error is None:
+        return 0.0
+    find: Any = getattr(run.model, "unsure_below", None)
+    if find is None:
+        raise MapError(f"model {run.model.card.model} cannot tell which pixels are unsure; map.unsure_error needs a per-pixel "
+                       "model trained with model.conformal: true")  # fmt: skip
+    return float(find(run.options.unsure_error))
 
 
 def _make_store(run: _Run, plan: MemoryPlan) -> BlockStore:

@@ -20,24 +20,39 @@ from landweave.grid import Window
 from landweave.legend import Legend
 from landweave.types import Block, CubeSet, Predictor
 
-__all__ = ["LEVELS", "PROBA_NODATA", "Products", "compute_block", "summarise_proba"]
+__all__ = [
+    "APPLICABILITY_SCALE",
+    "LEVELS",
+    "PROBA_NODATA",
+    "Products",
+    "compute_block",
+    "quantise_dissimilarity",
+    "summarise_proba",
+]
 
 LEVELS = 250
 """Probability 1 is stored as 250 (scale 0.004), so that 255 is free for nodata."""
 PROBA_NODATA = 255
 
 Products = dict[str, NDArray[Any]]
-"""Product name ("map", "proba", "uncertainty") -> pixels (band, y, x) in the dtype they are stored in."""
+"""Product name ("map", "proba", "uncertainty", "applicability") -> pixels (band, y, x) in the dtype they are stored in."""
 
 
-def compute_block(model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str]) -> Products | None:
+APPLICABILITY_SCALE = 0.01
+"""Of the stored dissimilarity: 100 is the threshold, 250 two and a half times it or more."""
+
+
+def compute_block(
+    model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0
+) -> Products | None:
     """Classify one window.
 
     Args:
         model: Gives probabilities.
         cubes: What it reads, from the window and `card.context_px` around it.
         window: Interior of the block on the output grid.
-        products: Which of "map", "proba", "uncertainty" to make.
+        products: Which of "map", "proba", "uncertainty", "applicability" to make.
+        unsure_below: Pixels whose best probability is below get the code "unsure".
 
     Returns:
         The products' pixels, or None where the window holds no valid observation at all.
@@ -51,13 +66,36 @@ def compute_block(model: Predictor, cubes: CubeSet, window: Window, *, products:
     if card.min_valid_steps > 0 and not _has_valid(blocks):
         return None
     predict_index = getattr(model, "predict_index", None)
-    if tuple(products) == ("map",) and predict_index is not None:  # only the class is asked for, which some models find faster
+    only_class = tuple(products) == ("map",) and unsure_below <= 0
+    if only_class and predict_index is not None:  # which some models find faster
         return {"map": card.legend.to_codes(predict_index(blocks))[None]}
     proba = model.predict_proba(blocks)
     expected = (len(card.classes), window.height, window.width)
     if proba.shape != expected:
         raise MapError(f"model {card.model} gave probabilities of shape {proba.shape} for a block of {expected} (class, y, x)")
-    return summarise_proba(proba, card.legend, products=products)
+    made = summarise_proba(proba, card.legend, products=[p for p in products if p != "applicability"])
+    if unsure_below > 0:
+        best = proba.max(axis=0)
+        made["map"][0][best < np.float32(unsure_below)] = card.legend.unsure
+    if "applicability" in products:
+        predict_dissimilarity: Any = getattr(model, "predict_dissimilarity", None)
+        if predict_dissimilarity is None:
+            raise MapError(f"model {card.model} has no area of applicability; map.applicability needs a per-pixel model "
+                           "trained with model.applicability: true")  # fmt: skip
+        made["applicability"] = quantise_dissimilarity(predict_dissimilarity(blocks))[None]
+    return made
+
+
+def quantise_dissimilarity(ratio: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Store dissimilarity over its threshold (y, x) as uint8: 100 is the threshold, 250 the most, NaN 255.
+
+    What lies above the threshold is stored above 100, however little.
+    """
+    stored = np.clip(np.rint(np.nan_to_num(ratio, nan=0.0) * 100), 0, 250).astype(np.uint8)
+    stored[(ratio > 1) & (stored <= 100)] = 101
+    stored[(ratio <= 1) & (stored > 100)] = 100
+    stored[np.isnan(ratio)] = PROBA_NODATA
+    return stored
 
 
 def _has_valid(blocks: Mapping[str, Block]) -> bool:

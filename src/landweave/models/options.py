@@ -24,6 +24,11 @@ class ModelOptions(Options):
     )
     min_valid_steps: int = Field(1, ge=1, description="A pixel with fewer valid dates than this is nodata.")
     seed: int = Field(0, ge=0, description="Seed of everything random in training.")
+    calibration: Literal["temperature", "isotonic", "dirichlet"] | None = Field(
+        None, description="Calibrate the probabilities on the spatial folds' held-out rows."
+    )
+    conformal: bool = Field(False, description="Keep held-out scores, for sets of classes and for `map.unsure_error`.")
+    applicability: bool = Field(False, description="Learn the area of applicability, for `map.applicability`.")
     candidates: tuple[str, ...] = Field(
         ("random-forest", "extra-trees", "svm", "logistic-regression"),
         description="Families that `name: auto` tries; each with its default parameters.",

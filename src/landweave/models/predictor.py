@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import ModelError
+from landweave.models.applicability import Applicability
+from landweave.models.calibration import Calibration
+from landweave.models.conformal import Conformal
 from landweave.models.engines import Engine
 from landweave.models.inputs import gather_features, prepare_features
 from landweave.types import Block, ModelCard
@@ -39,11 +42,17 @@ class PixelModel:
         card: What the model is and needs.
         engine: Its arrays.
         columns: class_index of each column of the engine (a class without training rows has none).
+        calibration: What the engine's probabilities go through, if anything.
+        conformal: Held-out scores, for sets of classes and for "unsure".
+        applicability: The training data, for the dissimilarity of pixels.
     """
 
     card: ModelCard
     engine: Engine
     columns: tuple[int, ...]
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
+    applicability: Applicability | None = None
 
     def predict_features(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give probabilities (row, class) of feature rows (row, feature) in the card's order, NaN where not usable.
@@ -55,7 +64,7 @@ class PixelModel:
         for at, features in self._usable(flat):
             rows = np.zeros((len(at), proba.shape[1]), dtype=np.float32)
             rows[:, self.columns] = round_proba(self.engine.predict_proba(features))
-            proba[at] = rows
+            proba[at] = rows if self.calibration is None else self.calibration.apply(rows)
         return proba
 
     def predict_features_index(self, flat: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -64,6 +73,10 @@ class PixelModel:
         Raises:
             ModelError: If the rows have another number of features.
         """
+        if self.calibration is not None:  # which may put another class first
+            proba = self.predict_features(flat)
+            known = ~np.isnan(proba[:, 0])
+            return np.where(known, np.where(known[:, None], proba, 0).argmax(axis=1), -1).astype(np.int16)
         index = np.full(len(flat), -1, dtype=np.int16)
         columns = np.array(self.columns, dtype=np.int16)
         for at, features in self._usable(flat):
@@ -89,6 +102,42 @@ class PixelModel:
         """
         flat, shape = gather_features(blocks, self.card.inputs)
         return self.predict_features_index(flat).reshape(shape)
+
+    def predict_sets(self, flat: NDArray[np.float32], error_rate: float) -> NDArray[np.bool_]:
+        """Give the conformal set of classes of feature rows as booleans (row, class); the empty set where not usable.
+
+        Raises:
+            ModelError: If the model was trained without `conformal`, or the rate is not between 0 and 1.
+        """
+        return self._need_conformal().predict_sets(self.predict_features(flat), error_rate)
+
+    def unsure_below(self, error_rate: float) -> float:
+        """Give the probability of the best class below which a pixel is left unsure, for a share of wrong pixels.
+
+        Raises:
+            ModelError: If the model was trained without `conformal`, or the rate is out of reach.
+        """
+        return self._need_conformal().unsure_below(error_rate)
+
+    def predict_dissimilarity(self, blocks: Mapping[str, Block]) -> NDArray[np.float32]:
+        """Give the dissimilarity index over its threshold (y, x): above 1 is outside the area of applicability; NaN is nodata.
+
+        Raises:
+            ModelError: If the model was trained without `applicability`, or a block does not fit it.
+        """
+        if self.applicability is None:
+            raise ModelError(f"model {self.card.model} was trained without its area of applicability; train it with "
+                             "model.applicability: true")  # fmt: skip
+        flat, shape = gather_features(blocks, self.card.inputs)
+        ratio = np.full(len(flat), np.nan, dtype=np.float32)
+        for at, features in self._usable(flat):
+            ratio[at] = self.applicability.dissimilarity(features) / np.float32(self.applicability.threshold)
+        return ratio.reshape(shape)
+
+    def _need_conformal(self) -> Conformal:
+        if self.conformal is None:
+            raise ModelError(f"model {self.card.model} has no held-out scores; set model.conformal: true and train it again")
+        return self.conformal
 
     def _usable(self, flat: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         card = self.card
