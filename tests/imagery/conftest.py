@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +136,75 @@ def make_landsat(tmp_path: Path, write_raster: WriteRaster) -> Callable[..., Pat
         return tmp_path / product
 
     return make
+
+
+def _load_server() -> Any:
+    """Import the server beside this file: pytest's importlib mode puts no folder on the path."""
+    spec = importlib.util.spec_from_file_location("landweave_stac_server", Path(__file__).with_name("stac_server.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def stac_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A STAC API on localhost, in a process of its own."""
+    running = _load_server().StacServer(tmp_path_factory.mktemp("served"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, stac_server: Any) -> Any:
+    """The STAC API, serving the files of `tmp_path/served` without faults."""
+    pytest.importorskip("pystac_client", reason="the extra 'stac' is not installed")
+    (tmp_path / "served").mkdir()
+    stac_server.reset(tmp_path / "served")
+    return stac_server
+
+
+@pytest.fixture
+def make_item(tmp_path: Path, write_raster: WriteRaster, rng: np.random.Generator) -> Callable[..., dict[str, Any]]:
+    """Write the files of a Sentinel-2 item below `tmp_path/served` and give its JSON, made by pystac."""
+    pystac = pytest.importorskip("pystac", reason="the extra 'stac' is not installed")
+
+    def make(
+        name: str, time: str, *, base: str = "", value: int = 1500, size: int = 12, rough: bool = False,
+        scl: np.ndarray | None = None, collection: str = "sentinel-2-l2a", **properties: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        west, south, east, north = 15.0, 45.0, 15.1, 45.2
+        shape = {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+        when = datetime.fromisoformat(time.replace("Z", "+00:00"))
+        item = pystac.Item(name, shape, [west, south, east, north], when, dict(properties), collection=collection)
+        item.properties["datetime"] = time
+        for band, code in (("red", "B04"), ("nir", "B08")):
+            path = tmp_path / "served" / f"{name}_{band}.tif"
+            write_raster(path, size=size, value=value, nodata=0)
+            if rough:
+                with rasterio.open(path, "r+") as dst:
+                    dst.write(rng.integers(1, 9000, (1, size, size)).astype("uint16"))
+            about = {"eo:bands": [{"name": code, "common_name": band}]}
+            item.add_asset(band, pystac.Asset(f"{base}{path.name}", media_type="image/tiff", roles=["data"], extra_fields=about))
+        if scl is not None:
+            path = write_raster(tmp_path / "served" / f"{name}_scl.tif", size=scl.shape[0], dtype="uint8", value=4)
+            with rasterio.open(path, "r+") as dst:
+                dst.write(scl[None])
+            item.add_asset("scl", pystac.Asset(f"{base}{path.name}", media_type="image/tiff", roles=["data"]))
+        item.add_asset("thumbnail", pystac.Asset(f"{base}small.jpg", media_type="image/jpeg", roles=["thumbnail"]))
+        return item.to_dict(transform_hrefs=False)
+
+    return make
+
+
+@pytest.fixture
+def add_item(server: Any, make_item: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Make an item and put it into the server's catalogue."""
+
+    def add(name: str, time: str, *, under: str = "", **more: Any) -> dict[str, Any]:
+        item = make_item(name, time, base=f"{server.url}/files/{under}", **more)
+        item["properties"]["datetime"] = time
+        server.add(item)
+        return item
+
+    return add

@@ -207,7 +207,7 @@ def _open_client(options: CatalogueOptions) -> Any:
     # allowed_methods None: a search is a POST, and asking twice changes nothing
     retry = Retry(total=options.retries, backoff_factor=0.3, status_forcelist=_TEMPORARY, allowed_methods=None)
     io = StacApiIO(max_retries=retry, timeout=options.timeout_s)
-    return pystac_client.Client.open(options.address, stac_io=io)
+    return pystac_client.Client.open(options.address, stac_io=io, timeout=options.timeout_s)
 
 
 def _ask(options: CatalogueOptions, box: tuple[float, ...] | None) -> Iterator[Item]:
