@@ -45,7 +45,9 @@ class SmoothOptions(Options):
         0.5, gt=0, le=1, description="bayes: share of the window's pixels, those with the highest logits of the class, that "
                                      "the neighbourhood's mean and variance come from; keeps the borders of fields sharp."
     )  # fmt: skip
-    strength: float = Field(3.0, gt=0, le=50, description="edge: weight of the neighbours against the pixel's own probabilities.")
+    strength: float = Field(
+        3.0, gt=0, le=50, description="edge: weight of the neighbours against the pixel's own probabilities."
+    )
     edge_scale: float = Field(
         0.1, gt=0, description="edge: difference in the imagery at which a neighbour's weight falls to 0.61, as a share of the "
                                "range between the 1st and 99th percentile of the bands."
@@ -235,8 +237,8 @@ def smooth_edges(proba: NDArray[np.float32], guide: NDArray[np.float32], *, opti
         MapError: If the imagery is on other pixels.
     """
     if guide.ndim != 3 or guide.shape[1:] != proba.shape[1:]:
-        raise MapError(f"imagery of shape {guide.shape} does not lie on probabilities of {proba.shape}; give (band, y, x) of the "
-                       "same pixels")  # fmt: skip
+        raise MapError(f"imagery of shape {guide.shape} does not lie on probabilities of {proba.shape}; give (band, y, x) of "
+                       "the same pixels")  # fmt: skip
     p = np.ascontiguousarray(np.moveaxis(proba, 0, 2), dtype=np.float32)
     g = np.ascontiguousarray(np.moveaxis(guide, 0, 2), dtype=np.float32)
     q = p
