@@ -138,8 +138,8 @@ def estimate_ratio(top: Floats, bottom: Floats, sample: UnitSample, *, reach: fl
         top: y of every unit (n, M).
         bottom: x of every unit (n, M).
         sample: Weights and design of the units.
-        reach: By how much y of single units can differ at most (1 for shares of classes). Where no unit shows any difference, it
-            makes the bound of the standard error, which is 0 without it.
+        reach: By how much y of single units can differ at most (1 for shares of classes). Where no unit shows any difference,
+            it makes the bound of the standard error, which is 0 without it.
 
     Returns:
         M ratios with their standard errors; NaN where a denominator is 0. Not cut to 0..1.
