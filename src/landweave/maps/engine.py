@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from landweave.errors import SourceError
 from landweave.grid import Window
+from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.store import BlockStore
 from landweave.maps.tasks import compute_block
 from landweave.types import CubeSet, Predictor, Progress, ProgressEvent
@@ -31,6 +32,7 @@ class BlockJob:
     cubes: CubeSet
     store: BlockStore
     unsure_below: float = 0.0
+    smooth: SmoothOptions | None = None
 
 
 def run_block(job: BlockJob, window: Window) -> str | None:
@@ -41,8 +43,9 @@ def run_block(job: BlockJob, window: Window) -> str | None:
     """
     try:
         products = compute_block(
-            job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below
-        )
+            job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
+            smooth=job.smooth,
+        )  # fmt: skip
     except SourceError as err:
         job.store.write_failure(window, str(err))
         return str(err)

@@ -58,6 +58,10 @@ def _option_keys(options: MapOptions) -> dict[str, Any]:
         keys["applicability"] = True
     if options.unsure_error is not None:
         keys["unsure_error"] = options.unsure_error
+    if options.smooth is not None:
+        keys["smooth"] = options.smooth.model_dump(mode="json")
+    if not options.filters.is_empty:
+        keys["filters"] = options.filters.model_dump(mode="json")
     return keys
 
 

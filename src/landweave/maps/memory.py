@@ -72,7 +72,9 @@ def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
     return _COPIES * total + 3 * 4 * len(card.classes) + 16
 
 
-def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None) -> MemoryPlan:
+def plan_memory(
+    memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None, margin_px: int = 0
+) -> MemoryPlan:
     """Choose the block size that a budget allows.
 
     Args:
@@ -81,6 +83,7 @@ def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: 
         cubes: What is mapped.
         workers: Blocks computed at the same time.
         block_px: A block size to keep; only checked.
+        margin_px: Predicted around a block besides, for smoothing.
 
     Raises:
         MapError: If even the smallest block does not fit; says how much would do.
@@ -89,7 +92,7 @@ def plan_memory(memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: 
     base = psutil.Process().memory_info().rss
     cache = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
     per_px = bytes_per_px(card, cubes)
-    halo = card.context_px
+    halo = card.context_px + margin_px
 
     def cost(side: int) -> int:
         return int(per_px * (side + 2 * halo) ** 2)

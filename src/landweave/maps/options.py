@@ -6,6 +6,8 @@ from datetime import date
 
 from pydantic import Field, field_validator
 
+from landweave.maps.filters import MAX_MMU_PX, FilterOptions, check_majority_px
+from landweave.maps.smoothing import SmoothOptions
 from landweave.types import Options
 
 __all__ = ["MapOptions"]
@@ -26,6 +28,17 @@ class MapOptions(Options):
         None, gt=0, lt=1, description="Leave pixels unsure (code 254) so that, by the held-out rows, at most this share of the "
                                       "others is wrong. Needs model.conformal."
     )  # fmt: skip
+    smooth: SmoothOptions | None = Field(
+        None, description="Smooth the model's probabilities by their neighbourhood before the class is chosen; map.tif, "
+                          "proba.tif and uncertainty.tif all show the smoothed ones."
+    )  # fmt: skip
+    majority_px: int | None = Field(
+        None, description="Side of a majority filter over the classes, in pixels; odd, 3 to 51. Changes map.tif alone."
+    )
+    mmu_px: int | None = Field(
+        None, ge=2, le=MAX_MMU_PX, description="Minimum mapping unit in pixels: a smaller patch goes to the class that it "
+                                               "shares the longest border with. Changes map.tif alone."
+    )  # fmt: skip
     block_px: int | None = Field(
         None, description="Side of the blocks computed at once, in pixels; chosen from the memory budget by default. "
                           "It never changes a pixel of the map."
@@ -36,6 +49,16 @@ class MapOptions(Options):
     allow_missing: bool = Field(
         False, description="Write the map although some blocks failed on corrupt sources; their pixels are nodata and counted."
     )
+
+    @property
+    def filters(self) -> FilterOptions:
+        """The filters of classes, as the map is put together."""
+        return FilterOptions(majority_px=self.majority_px, mmu_px=self.mmu_px)
+
+    @field_validator("majority_px")
+    @classmethod
+    def _check_majority(cls, value: int | None) -> int | None:
+        return check_majority_px(value)
 
     @field_validator("block_px")
     @classmethod

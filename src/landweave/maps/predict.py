@@ -177,7 +177,10 @@ def _predict_season(
 
 def _make_map(run: _Run) -> MapProduct:
     started, clock = utc_now(), time.monotonic()
-    plan = plan_memory(run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px)
+    margin = run.options.smooth.halo_px if run.options.smooth is not None else 0
+    plan = plan_memory(
+        run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px, margin_px=margin
+    )
     store = _make_store(run, plan)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
         warnings = _check_model(run)
@@ -186,13 +189,15 @@ def _make_map(run: _Run) -> MapProduct:
         if pending:
             check_disk(run.folder, _estimate_bytes(run))
         failures = run_blocks(
-            BlockJob(run.model, run.cubes, store, _unsure_below(run)), pending, workers=run.workers, executor=run.executor,
-            progress=run.progress, stage=run.stage,
+            BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth), pending, workers=run.workers,
+            executor=run.executor, progress=run.progress, stage=run.stage,
         )  # fmt: skip
         store.note_failures(list(failures.values()))
         if failures and not run.options.allow_missing:
             raise _failed(failures, len(store.windows))
-        product = write_products(store, run.cubes, run.model.card, run.folder, threads=run.workers)
+        product = write_products(
+            store, run.cubes, run.model.card, run.folder, threads=run.workers, filters=run.options.filters
+        )
     record = StageRecord(
         name=STAGE, options=run.options.model_dump(mode="json"), inputs=_input_records(run.keys),
         outputs=tuple(record_file(p, relative_to=run.folder) for p in product.files.values()),

@@ -25,6 +25,7 @@ from landweave.io.stac import make_item, write_item
 from landweave.io.styles import write_qml
 from landweave.legend import Legend
 from landweave.maps.counting import AreaCount
+from landweave.maps.filters import FilterOptions, read_filtered
 from landweave.maps.options import MapOptions
 from landweave.maps.store import BlockStore
 from landweave.maps.tasks import APPLICABILITY_SCALE, LEVELS, PROBA_NODATA
@@ -62,8 +63,12 @@ def make_specs(legend: Legend, options: MapOptions) -> dict[str, CogSpec]:
     return specs
 
 
-def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: Path, *, threads: int = 1) -> MapProduct:
+def write_products(
+    store: BlockStore, cubes: CubeSet, card: ModelCard, folder: Path, *, threads: int = 1, filters: FilterOptions | None = None
+) -> MapProduct:
     """Put the products together from the store; they get their names when all are whole, `map.tif` last.
+
+    Filters of classes run here: the store has every block with its surroundings, and nothing is predicted twice for a margin.
 
     Raises:
         DiskFullError: If the disk fills; no partial product stays.
@@ -77,7 +82,8 @@ def write_products(store: BlockStore, cubes: CubeSet, card: ModelCard, folder: P
     counter = AreaCount(geobox, legend.nodata + 1)
 
     def read_map(window: Window) -> NDArray[Any]:
-        pixels = store.read_window(window, "map")
+        stored = partial(store.read_window, product="map")
+        pixels = read_filtered(stored, window, shape=store.shape, legend=legend, options=filters or FilterOptions())
         counter.add(pixels[0], window)
         return pixels
 

@@ -18,6 +18,8 @@ from landweave.cube import read_blocks
 from landweave.errors import MapError
 from landweave.grid import Window
 from landweave.legend import Legend
+from landweave.maps.guide import card_ranges, guide_from_blocks
+from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.types import Block, CubeSet, Predictor
 
 __all__ = [
@@ -43,8 +45,9 @@ APPLICABILITY_SCALE = 0.01
 
 
 def compute_block(
-    model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0
-) -> Products | None:
+    model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0,
+    smooth: SmoothOptions | None = None,
+) -> Products | None:  # fmt: skip
     """Classify one window.
 
     Args:
@@ -52,7 +55,9 @@ def compute_block(
         cubes: What it reads, from the window and `card.context_px` around it.
         window: Interior of the block on the output grid.
         products: Which of "map", "proba", "uncertainty", "applicability" to make.
-        unsure_below: Pixels whose best probability is below get the code "unsure".
+        unsure_below: Pixels whose best probability is below get the code "unsure"; the model's own probability, as the limit
+            was found on such.
+        smooth: How to smooth the probabilities; the model then predicts the margin too that this takes.
 
     Returns:
         The products' pixels, or None where the window holds no valid observation at all.
@@ -62,28 +67,38 @@ def compute_block(
         MapError: If the model gives something that is not a probability.
     """
     card = model.card
-    blocks = read_blocks(cubes, window, halo_px=card.context_px, names=[i.name for i in card.inputs if i.name in cubes.cubes])
+    margin = 0 if smooth is None else -(-smooth.halo_px // (card.stride_px or 1)) * (card.stride_px or 1)
+    outer = window.pad(margin)
+    blocks = read_blocks(cubes, outer, halo_px=card.context_px, names=[i.name for i in card.inputs if i.name in cubes.cubes])
     if card.min_valid_steps > 0 and not _has_valid(blocks):
         return None
     predict_index = getattr(model, "predict_index", None)
-    only_class = tuple(products) == ("map",) and unsure_below <= 0
+    only_class = tuple(products) == ("map",) and unsure_below <= 0 and smooth is None
     if only_class and predict_index is not None:  # which some models find faster
         return {"map": card.legend.to_codes(predict_index(blocks))[None]}
     proba = model.predict_proba(blocks)
-    expected = (len(card.classes), window.height, window.width)
+    expected = (len(card.classes), outer.height, outer.width)
     if proba.shape != expected:
         raise MapError(f"model {card.model} gave probabilities of shape {proba.shape} for a block of {expected} (class, y, x)")
+    unsure = _cut(proba, margin).max(axis=0) < np.float32(unsure_below)
+    if smooth is not None:
+        guide = guide_from_blocks(blocks, card_ranges(card), outer) if smooth.method == "edge" else None
+        proba = _cut(smooth_proba(proba, smooth, legend=card.legend, guide=guide), margin)
     made = summarise_proba(proba, card.legend, products=[p for p in products if p != "applicability"])
     if unsure_below > 0:
-        best = proba.max(axis=0)
-        made["map"][0][best < np.float32(unsure_below)] = card.legend.unsure
+        made["map"][0][unsure] = card.legend.unsure
     if "applicability" in products:
         predict_dissimilarity: Any = getattr(model, "predict_dissimilarity", None)
         if predict_dissimilarity is None:
             raise MapError(f"model {card.model} has no area of applicability; map.applicability needs a per-pixel model "
                            "trained with model.applicability: true")  # fmt: skip
-        made["applicability"] = quantise_dissimilarity(predict_dissimilarity(blocks))[None]
+        made["applicability"] = quantise_dissimilarity(_cut(predict_dissimilarity(blocks), margin))[None]
     return made
+
+
+def _cut(pixels: NDArray[Any], margin: int) -> NDArray[Any]:
+    """Give pixels (..., y, x) without a margin."""
+    return pixels[..., margin : pixels.shape[-2] - margin, margin : pixels.shape[-1] - margin]
 
 
 def quantise_dissimilarity(ratio: NDArray[np.float32]) -> NDArray[np.uint8]:
