@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import landweave
-from landweave.cli import designing, listing, stages
+from landweave.cli import coverage, designing, listing, stages
 from landweave.cli.show import print_error, print_line
 from landweave.errors import LandweaveError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 stages.register(app)
+coverage.register(app)
 designing.register(app)
 listing.register(app)
 

@@ -28,6 +28,8 @@ _PATHS = {
     ("imagery", "*", "paths"): True,
     ("imagery", "*", "table"): False,
     ("imagery", "*", "layer_dates"): False,
+    ("imagery", "*", "catalogue", "url"): False,
+    ("imagery", "*", "catalogue", "aoi"): False,
     ("cube", "like"): False,
     ("samples", "reference"): False,
     ("samples", "series"): False,
@@ -36,6 +38,9 @@ _PATHS = {
     ("split", "regions"): False,
 }
 """Where paths stand in a recipe -> whether a list may stand there; relative ones are meant from the recipe's folder."""
+
+_FOLDERS: dict[tuple[str, ...], bool] = {("imagery", "*", "catalogue", "cache"): False, ("imagery", "*", "mask", "folder"): False}
+"""Folders that are made where they are missing."""
 
 
 class ClassOptions(Options):
@@ -145,7 +150,7 @@ def read_recipe(path: Path | str) -> Recipe:
     """
     at = Path(path)
     values, lines = load_yaml(at)
-    values = resolve_paths(values, at.absolute().parent, _PATHS)
+    values = resolve_paths(values, at.absolute().parent, {**_PATHS, **_FOLDERS})
     recipe = check_recipe(values, source=at, lines=lines)
     missing = find_missing(values, at, _PATHS, lines)
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from landweave.errors import RecipeError
@@ -39,8 +40,18 @@ def rerun_lineage(
         raise RecipeError(f"{lineage} holds no recipe: it was written by a stage that was called alone; run that stage again")
     _check_inputs(before)
     recipe = check_recipe(before.recipe, source=lineage, lines={})
+    _take_items(before, Path(folder))
     run_recipe(recipe, folder, workers=workers, memory=memory, overwrite=overwrite, progress=progress)
     return _compare(before, Path(folder))
+
+
+def _take_items(lineage: Lineage, folder: Path) -> None:
+    """Copy the items that the earlier run found in catalogues, so that the same ones are read again."""
+    for stage in lineage.stages:
+        for file in stage.inputs:
+            if Path(file.path).parent.name == "items" and Path(file.path).is_file():
+                (folder / "items").mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file.path, folder / "items" / Path(file.path).name)
 
 
 def _check_inputs(lineage: Lineage) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from landweave.assess import Assessment, Baseline, CrossValidationSummary
 from landweave.cube import load_cube, open_cube, write_cube
 from landweave.errors import AssessmentError, CubeError, RecipeError, SampleError
-from landweave.imagery import find_scenes
+from landweave.imagery import find_scenes, items_path
 from landweave.io.files import lock_folder, read_json, sha256_file, sha256_json, write_json
 from landweave.io.lineage import FileRecord
 from landweave.io.stac import add_asset
@@ -28,6 +28,7 @@ from landweave.models import (
     ModelChoice,
     ModelOptions,
     PixelModel,
+    add_uncertainty,
     check_inputs,
     check_legend,
     choose_model,
@@ -82,7 +83,7 @@ class Job:
     def cube_keys(self) -> dict[str, Any] | None:
         """What identifies the cube: its options and the content of its files; None without imagery."""
         if self.recipe.imagery and "cube" not in self._known:
-            files = _checksums(_files_of(self.scenes.values()))
+            files = _checksums([*_files_of(self.scenes.values()), *map(str, self.item_files.values())])
             self._known["cube"] = {**self.options("imagery", "cube"), "files": files}
         return self._known.get("cube")
 
@@ -90,9 +91,15 @@ class Job:
     def scenes(self) -> dict[str, list[Scene]]:
         """The scenes of every source, found once."""
         if "scenes" not in self._known:
-            self._known["scenes"] = find_all_scenes(self.recipe)
+            self._known["scenes"] = find_all_scenes(self.recipe, self.item_files)
         found: dict[str, list[Scene]] = self._known["scenes"]
         return found
+
+    @property
+    def item_files(self) -> dict[str, Path]:
+        """Where the items of each catalogue's search are kept: a run that is repeated reads them instead of searching."""
+        searches = {name: o.catalogue for name, o in self.recipe.imagery.items() if o.catalogue is not None}
+        return {name: items_path(search, self.folder / "items", name) for name, search in searches.items()}
 
     def options(self, *names: str) -> dict[str, Any]:
         """Give parts of the recipe as plain values, defaults included: what a stage's identity is made of."""
@@ -146,9 +153,10 @@ def run_recipe(
 # --- cube ----------------------------------------------------------------------------------------------------------------
 
 
-def find_all_scenes(recipe: Recipe) -> dict[str, list[Scene]]:
-    """Find the scenes of every source of a recipe."""
-    return {name: find_scenes(options) for name, options in recipe.imagery.items()}
+def find_all_scenes(recipe: Recipe, item_files: Mapping[str, Path] | None = None) -> dict[str, list[Scene]]:
+    """Find the scenes of every source of a recipe; items of catalogues are kept in, or taken from, `item_files`."""
+    kept = item_files or {}
+    return {name: find_scenes(options, items=kept.get(name)) for name, options in recipe.imagery.items()}
 
 
 def make_cube(job: Job) -> CubeSet | None:
@@ -316,10 +324,20 @@ def make_model(job: Job) -> Predictor:
         lineage = {"samples_sha256": keys["samples"], "recipe": job.recipe.name}
         model = train_model(training, options=options, licence=job.recipe.licence, lineage=lineage,
                             metrics=_card_metrics(validation["cross_validation"]))  # fmt: skip
+        model = _add_uncertainty(job, model, training, options)
         save_model(model, folder)
         write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
         more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
     return load_model(folder)
+
+
+def _add_uncertainty(job: Job, model: PixelModel, samples: SampleTable, options: ModelOptions) -> PixelModel:
+    """Fit what the recipe asks for on the spatial folds: calibration, conformal scores, area of applicability."""
+    if options.calibration is None and not options.conformal and not options.applicability:
+        return model
+    split = find_split(job, samples)
+    return add_uncertainty(model, samples, split_spatial(samples, split), options=options, blocks=block_of(samples, split),
+                           n_jobs=job.workers, progress=job.progress)  # fmt: skip
 
 
 def split_held_out(job: Job, samples: SampleTable) -> tuple[SampleTable, SampleTable | None]:
@@ -468,7 +486,13 @@ def _map_inputs(job: Job) -> dict[str, str]:
 
 def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
     """Judge the map and make `assessment.json`: on the reference, else on what was held out, else by cross-validation alone."""
-    from landweave.assess import assess_held_out, assess_map, assess_without_reference, write_assessment
+    from landweave.assess import (
+        assess_held_out,
+        assess_map,
+        assess_without_reference,
+        summarise_applicability,
+        write_assessment,
+    )
 
     samples = _read_samples(job)
     training, held_out = split_held_out(job, samples)
@@ -490,6 +514,7 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
     assessment = assessment.model_copy(update={
         "cross_validation": CrossValidationSummary.model_validate(validation["cross_validation"]),
         "baselines": {**baselines, **assessment.baselines},
+        "applicability": None if product is None else summarise_applicability(product, load_job_model(job).card),
     })  # fmt: skip
     with job.ledger.record("assessment", {"model": _fingerprint(job, "model")}, ["assessment.json"],
                            options=job.options("assess")["assess"]):  # fmt: skip
