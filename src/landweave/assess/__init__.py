@@ -1,5 +1,6 @@
 """Map x reference -> error matrix, accuracy, areas with intervals, and the report."""
 
+from landweave.assess.applicability import summarise_applicability
 from landweave.assess.assisted import AssistedAreas, assess_assisted
 from landweave.assess.compare import MapComparison, compare_maps
 from landweave.assess.counts import assess_counts
@@ -44,6 +45,7 @@ __all__ = [
     "format_assessment",
     "make_baselines",
     "read_assessment",
+    "summarise_applicability",
     "summarise_cross_validation",
     "write_assessment",
     "write_report",

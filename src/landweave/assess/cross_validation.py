@@ -32,7 +32,6 @@ _ANSWERS = {
     "random": "How well the model does at places between the samples, in the region and years that they come from.",
     "spatial": "How well the model does at new places, as far from its samples as one block from the others.",
     "knndm": "How well the model does over the area of the map: tested as far from its samples as the map reaches.",
-    "knndm": "How well the model does over the area of the map: tested as far from its samples as the map reaches.",
 }
 
 
@@ -56,7 +55,6 @@ def summarise_cross_validation(
         class_names: Names in class_index order.
         random: Class index that random folds predicted, by repeat and sample (R, n) or (n,); -1 where never tested.
         spatial: The same under spatial folds.
-        knndm: The same under kNNDM folds.
         knndm: The same under kNNDM folds.
         blocks: Spatial block of every sample (n,), numbers or names. None makes each sample a block of its own in the
             bootstrap and names no class as standing in one block.

@@ -16,6 +16,7 @@ from landweave.io.files import read_json, write_json
 from landweave.types import Document, StratumInfo
 
 __all__ = [
+    "ApplicabilitySummary",
     "Assessment",
     "Baseline",
     "Check",
@@ -199,6 +200,24 @@ class CrossValidationSummary(Document):
     knndm: CrossValidationScores | None = None
 
 
+class ApplicabilitySummary(Document):
+    """How much of the map looks unlike anything that the model was trained and tested on.
+
+    Attributes:
+        outside_px: Pixels whose dissimilarity exceeds the threshold.
+        total_px: Pixels with a class or unsure.
+        outside_ha: Geodesic area of the former.
+        outside_share: Its share of the mapped area; null for an empty map.
+        threshold: Dissimilarity index beyond which a pixel is outside; null where the model's card is not known.
+    """
+
+    outside_px: int
+    total_px: int
+    outside_ha: float
+    outside_share: float | None = None
+    threshold: float | None = None
+
+
 class Baseline(Document):
     """A score to hold the model against: classifiers that look at no pixel, or a published result under its own protocol."""
 
@@ -281,6 +300,7 @@ class Assessment(Document):
         unsure_ha: Area that the model declined to classify.
         areas_why: Why there are no area estimates; null where there are.
         cross_validation: Scores of the model on its training samples, if known.
+        applicability: How much of the map the model was never tested for; null where that was not asked for.
         baselines: "majority" and "prior" (a model that does not beat them has learnt nothing), and published results.
         checks: What was looked at.
         warnings: What a reader has to know before using a number.
@@ -307,6 +327,7 @@ class Assessment(Document):
     unsure_ha: float | None = None
     areas_why: str | None = None
     cross_validation: CrossValidationSummary = Field(default_factory=CrossValidationSummary)
+    applicability: ApplicabilitySummary | None = None
     baselines: dict[str, Baseline] = Field(default_factory=dict)
     checks: list[Check] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)

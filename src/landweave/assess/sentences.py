@@ -192,6 +192,12 @@ def _fold_spread(se: float | None, macro_f1: float | None) -> str:
 def find_banners(assessment: Assessment) -> list[Banner]:
     """List what a reader has to know before using a number, the gravest first."""
     found = [*_gap_banner(assessment), *_block_banner(assessment), *_baseline_banner(assessment)]
+    outside = assessment.applicability
+    if outside is not None and outside.outside_share is not None and outside.outside_px:
+        found.append(Banner("warn" if outside.outside_share > 0.05 else "note",
+                            f"{percent(outside.outside_share)} of the map lies outside the area of applicability",
+                            f"{count_text(round(outside.outside_ha))} ha look unlike anything that the model was trained and "
+                            "tested on; no score here speaks for them (applicability.tif shows where)."))  # fmt: skip
     if assessment.areas_why and assessment.basis != "cross-validation":
         found.append(Banner("note", "Areas are counted on the map, not estimated", _sentence(assessment.areas_why)))
     found += [Banner("note", "Before using a number", _sentence(w)) for w in assessment.warnings]

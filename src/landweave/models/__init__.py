@@ -6,27 +6,36 @@ Receives sample tables and blocks; hands on `PixelModel`, a `types.Predictor`.
 from __future__ import annotations
 
 from landweave.models.checks import check_inputs, check_legend
+from landweave.models.ensemble import Ensemble, load_ensemble, make_ensemble
 from landweave.models.folder import load_model, save_model
+from landweave.models.learning import LearningCurve, learning_curve
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import ModelFamily, get_model, list_models, register_model
 from landweave.models.selection import ModelChoice, choose_model
 from landweave.models.training import train_model
+from landweave.models.uncertainty import add_uncertainty
 from landweave.models.validation import CrossValidation, cross_validate
 
 __all__ = [
     "CrossValidation",
+    "Ensemble",
+    "LearningCurve",
     "ModelChoice",
     "ModelFamily",
     "ModelOptions",
     "PixelModel",
+    "add_uncertainty",
     "check_inputs",
     "check_legend",
     "choose_model",
     "cross_validate",
     "get_model",
+    "learning_curve",
     "list_models",
+    "load_ensemble",
     "load_model",
+    "make_ensemble",
     "register_model",
     "save_model",
     "train_model",
