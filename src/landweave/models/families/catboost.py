@@ -1,7 +1,8 @@
-"""Gradient boosting on oblivious trees (Prokhorenkova et al. 2018, arXiv:1706.09516), in catboost's own file format."""
+"""Gradient boosting on oblivious trees (Prokhorenkova et al. 2018, arXiv:1706.09516): fitted by catboost, predicted by us."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.models.engines import Engine, Weights, register_engine
+from landweave.models.oblivious import ObliviousTrees
 from landweave.models.registry import ClassWeight, ModelFamily, register_model
 
 FILE = "model.cbm"
@@ -24,31 +26,34 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class CatboostEngine:
-    """A fitted catboost model."""
+    """A fitted catboost model: its trees as arrays, and the .cbm file for other tools."""
 
     kind: ClassVar[str] = "catboost"
-    content: bytes
-    model: Any = field(repr=False, compare=False)
+    content: bytes = field(repr=False)
+    trees: ObliviousTrees = field(repr=False)
 
     @classmethod
     def from_weights(cls, weights: Weights) -> CatboostEngine:
-        """Build from the content of a .cbm file."""
-        from catboost import CatBoostClassifier
-
-        content = weights.blobs[FILE]
-        return cls(content, CatBoostClassifier().load_model(blob=content))
+        """Build from the arrays and the content of a .cbm file; catboost itself is not needed."""
+        return cls(weights.blobs[FILE], ObliviousTrees.from_arrays(weights.arrays))
 
     def to_weights(self) -> Weights:
-        """Give the content of the .cbm file."""
-        return Weights(blobs={FILE: self.content})
+        """Give the arrays and the content of the .cbm file."""
+        return Weights(self.trees.to_arrays(), {FILE: self.content})
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Give softmax probabilities (pixel, class)."""
-        return np.asarray(self.model.predict_proba(features, thread_count=1))
+        """Give softmax probabilities (pixel, class); the first maximum is the class that catboost gives."""
+        scores = self.trees.sum_leaves(features)
+        best = scores.argmax(axis=1)
+        proba = np.exp(scores - scores.max(axis=1, keepdims=True))
+        proba /= proba.sum(axis=1, keepdims=True)
+        moved = np.flatnonzero(proba.argmax(axis=1) != best)  # scores so close that their exponentials are equal
+        proba[moved, best[moved]] = np.nextafter(proba[moved].max(axis=1), 2.0)
+        return np.asarray(proba)
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Give the most probable column."""
-        return np.asarray(self.predict_proba(features).argmax(axis=1))
+        """Give the column with the highest score, the first one among equals, as catboost does."""
+        return np.asarray(self.trees.sum_leaves(features).argmax(axis=1))
 
 
 def make(params: Mapping[str, Any], n_features: int, seed: int, class_weight: ClassWeight) -> Any:
@@ -64,11 +69,13 @@ def make(params: Mapping[str, Any], n_features: int, seed: int, class_weight: Cl
 
 
 def export(estimator: Any) -> Engine:
-    """Take over the model as catboost's own file holds it."""
+    """Take over the model as catboost's own file holds it, and its trees as catboost describes them."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / FILE
-        estimator.save_model(str(path), format="cbm")
-        return CatboostEngine.from_weights(Weights(blobs={FILE: path.read_bytes()}))
+        binary, described = Path(folder) / FILE, Path(folder) / "model.json"
+        estimator.save_model(str(binary), format="cbm")
+        estimator.save_model(str(described), format="json")
+        trees = ObliviousTrees.from_catboost(json.loads(described.read_bytes()), estimator.n_features_in_)
+        return CatboostEngine(binary.read_bytes(), trees)
 
 
 register_engine("catboost", CatboostEngine.from_weights)
