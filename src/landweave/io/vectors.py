@@ -5,17 +5,19 @@ Receives paths; hands on GeoDataFrames. Receives a GeoDataFrame; hands on a file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landweave.errors import SampleError, SourceError
 from landweave.grid import resolve_crs
+from landweave.io.files import atomic_path
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-__all__ = ["list_vector_layers", "read_table", "read_vectors", "write_gpkg"]
+__all__ = ["list_vector_layers", "read_table", "read_vectors", "write_gpkg", "write_vectors"]
 
 _LON = ("lon", "longitude", "long", "lng", "x_lon", "decimallongitude", "pl_lon", "center_lon")
 _LAT = ("lat", "latitude", "y_lat", "decimallatitude", "pl_lat", "center_lat")
@@ -196,3 +198,54 @@ def write_gpkg(path: Path | str, frame: gpd.GeoDataFrame, *, layer: str) -> Path
     finally:
         part.unlink(missing_ok=True)
     return final
+
+
+_DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".pmtiles": "PMTiles", ".geojson": "GeoJSON"}
+"""File ending -> GDAL driver of `write_vectors`; GeoParquet is written by pyarrow."""
+
+
+def write_vectors(path: Path | str, frame: gpd.GeoDataFrame, *, layer: str, options: Mapping[str, Any] | None = None) -> Path:
+    """Write polygons or points in the format that the file's ending names, replacing an older file.
+
+    GeoPackage (.gpkg), GeoParquet (.parquet, .geoparquet), FlatGeobuf (.fgb), PMTiles (.pmtiles: web tiles, cut and rounded, in
+    Web Mercator) or GeoJSON (.geojson: longitude and latitude on WGS84).
+
+    Args:
+        path: The file.
+        frame: Rows with a geometry and a crs.
+        layer: Name of the layer, where the format has one.
+        options: Layer creation options of the GDAL driver.
+
+    Raises:
+        SourceError: If the ending is none of these, or GDAL was built without the driver.
+    """
+    final = Path(path)
+    ending = final.suffix.lower()
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if ending in (".parquet", ".geoparquet"):
+        with atomic_path(final) as part:
+            frame.to_parquet(part, index=False, write_covering_bbox=True)
+        return final
+    if ending not in _DRIVERS:
+        known = ", ".join([*_DRIVERS, ".parquet", ".geoparquet"])
+        raise SourceError(f"cannot write vectors to {final}: the ending is {ending or 'missing'}, known are {known}")
+    _check_driver(_DRIVERS[ending])
+    if ending in (".geojson", ".pmtiles"):
+        frame = frame.to_crs("EPSG:4326" if ending == ".geojson" else "EPSG:3857")
+    # drivers insist on their extension, so that the unfinished name ends in it too
+    part = final.with_name(f".{final.stem}.part{ending}")
+    part.unlink(missing_ok=True)
+    try:
+        frame.to_file(part, layer=layer, driver=_DRIVERS[ending], engine="pyogrio", **(options or {}))
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
+    return final
+
+
+def _check_driver(driver: str) -> None:
+    import pyogrio
+
+    if "w" not in pyogrio.list_drivers().get(driver, ""):
+        raise SourceError(f"the GDAL {pyogrio.__gdal_version_string__} inside pyogrio cannot write {driver}; choose .gpkg or "
+                          ".parquet")  # fmt: skip
