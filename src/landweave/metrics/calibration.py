@@ -63,7 +63,7 @@ def calibration_error(
 
     Naeini et al. (2015, AAAI) and Guo et al. (2017, arXiv:1706.04599, eq. 3), with bins of equal numbers. The interval is the
     basic bootstrap's over whole groups (Davison and Hinkley 1997, eq. 5.6), which also takes off the upward bias that any mean
-    of absolute gaps has.
+    of absolute gaps has, widened to the value itself where that bias is larger than the spread.
 
     Args:
         proba: Probabilities (row, class) without NaN.
@@ -84,7 +84,8 @@ def calibration_error(
         rows = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
         drawn[d] = _gap(reliability(proba[rows], truth[rows], n_bins=n_bins))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return CalibrationError(value, float(max(2 * value - high, 0.0)), float(min(max(2 * value - low, 0.0), 1.0)))
+    lower, upper = max(2 * value - float(high), 0.0), min(2 * value - float(low), 1.0)
+    return CalibrationError(value, min(lower, value), max(upper, value))
 
 
 def _gap(bins: Reliability) -> float:

@@ -18,7 +18,7 @@ from landweave.models.options import ModelOptions
 from landweave.models.training import fit_model
 from landweave.types import Fold, SampleTable
 
-__all__ = ["fit_applicability", "permutation_weights"]
+__all__ = ["choose_prototypes", "fit_applicability", "permutation_weights"]
 
 MAX_ROWS = 5000
 """Training rows that pixels are compared with; of more, prototypes that cover the others."""
@@ -66,7 +66,7 @@ def fit_applicability(
     rng = np.random.default_rng([seed, 5])
     distance = _mean_distance(z[usable], rng)
     threshold = _whisker(_held_out_distances(z, usable, folds)) / distance
-    rows, error = _prototypes(z[usable], max_rows)
+    rows, error = choose_prototypes(z[usable], max_rows)
     return Applicability(mean.astype(np.float32), factor, rows, used, distance, threshold, error / distance, int(usable.sum()))
 
 
@@ -148,8 +148,8 @@ def _whisker(values: NDArray[np.float64]) -> float:
     return float(values[values <= q3 + 1.5 * (q3 - q1)].max())
 
 
-def _prototypes(z: NDArray[np.float32], max_rows: int) -> tuple[NDArray[np.float32], float]:
-    """Give at most `max_rows` rows that cover all, and the distance of the row that they cover worst."""
+def choose_prototypes(z: NDArray[np.float32], max_rows: int) -> tuple[NDArray[np.float32], float]:
+    """Give at most `max_rows` rows (row, feature) that cover all, and the distance of the row that they cover worst."""
     rows = np.unique(z, axis=0)
     if len(rows) <= max_rows:
         return rows, 0.0
