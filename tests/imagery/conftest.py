@@ -174,7 +174,8 @@ def make_item(tmp_path: Path, write_raster: WriteRaster, rng: np.random.Generato
         scl: np.ndarray | None = None, collection: str = "sentinel-2-l2a", **properties: Any,
     ) -> dict[str, Any]:  # fmt: skip
         west, south, east, north = 15.0, 45.0, 15.1, 45.2
-        shape = {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
         when = datetime.fromisoformat(time.replace("Z", "+00:00"))
         item = pystac.Item(name, shape, [west, south, east, north], when, dict(properties), collection=collection)
         item.properties["datetime"] = time
@@ -185,7 +186,8 @@ def make_item(tmp_path: Path, write_raster: WriteRaster, rng: np.random.Generato
                 with rasterio.open(path, "r+") as dst:
                     dst.write(rng.integers(1, 9000, (1, size, size)).astype("uint16"))
             about = {"eo:bands": [{"name": code, "common_name": band}]}
-            item.add_asset(band, pystac.Asset(f"{base}{path.name}", media_type="image/tiff", roles=["data"], extra_fields=about))
+            href = f"{base}{path.name}"
+            item.add_asset(band, pystac.Asset(href, media_type="image/tiff", roles=["data"], extra_fields=about))
         if scl is not None:
             path = write_raster(tmp_path / "served" / f"{name}_scl.tif", size=scl.shape[0], dtype="uint8", value=4)
             with rasterio.open(path, "r+") as dst:

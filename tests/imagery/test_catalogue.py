@@ -68,7 +68,7 @@ def test_an_unreachable_catalogue_says_so():
 @pytest.mark.parametrize(("more", "message"), [
     ({"collections": "landsat"}, "collections landsat holds no item; known collections: sentinel-2-l2a"),
     ({"bbox": (100, 0, 101, 1)}, r"no item is left by bbox \(100\.0, 0\.0, 101\.0, 1\.0\); bboxes of 2 items .* span \[15"),
-    ({"bbox": BBOX, "start": "2024-01-01"}, r"left by dates 2024-01-01 to \.\.; dates of 2 .* run from 2023-06-01 to 2023-06-02"),
+    ({"bbox": BBOX, "start": "2024-01-01"}, r"left by dates 2024-01-01 to \.\.; dates of 2 .* run from 2023-06-01 to"),
     ({"max_cloud_cover_pct": 3}, r"left by max_cloud_cover_pct 3\.0; the lowest cover of 2 items without it is 20 %"),
     ({"query": {"s2:mgrs_tile": "31UFS"}}, r"left by query .*31UFS.*; properties of 2 items without it: .*s2:mgrs_tile"),
 ])  # fmt: skip
