@@ -21,7 +21,7 @@ def test_every_option_is_described():
     ("given", "match"),
     [
         ({"buffer_m": -1}, "greater than or equal to 0"),
-        ({"interval": "exact"}, "'normal', 'wilson', 'logit' or 'bootstrap'"),
+        ({"interval": "exact"}, "'normal', 'wilson', 'logit', 'bootstrap' or 'jeffreys'"),
         ({"scores": ["mcc"]}, "'kappa'"),
         ({"buffer": 3}, "Extra inputs"),
     ],

@@ -93,6 +93,8 @@ def compare_maps(
         LegendError: If a map and the reference share no class name.
     """
     options = options or AssessOptions()
+    if options.interval in ("bootstrap", "jeffreys"):
+        raise AssessmentError(f"compared maps have no {options.interval} intervals; choose normal, wilson or logit (interval)")
     labelled = reference.select(column_texts(reference, "class") != "")
     if labelled.design.kind == "none":
         raise AssessmentError("the reference sample has no probability design, so that the difference of the maps has no "
@@ -152,7 +154,7 @@ def _of_class(
 def _difference(
     ours: Estimated, theirs: Estimated, apart: Estimated, options: AssessOptions, index: int | None = None
 ) -> Difference:
-    method = "normal" if options.interval == "bootstrap" else options.interval
+    method = options.interval
     at: tuple[int, ...] = () if index is None else (index,)
     value, se, n = float(apart.value[at]), float(apart.se[at]), round(float(apart.n[at]))
     made = Estimate(n=n, why="one of the maps does not allow the figure")

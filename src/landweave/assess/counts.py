@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from landweave.assess.checks import check_sample
 from landweave.assess.document import Assessment, Check
-from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence, with_percentiles
+from landweave.assess.ends import Ends, replicate_ends, with_ends
+from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence
 from landweave.assess.options import AssessOptions
 from landweave.assess.tables import (
     count_baselines,
@@ -30,6 +31,7 @@ from landweave.assess.tables import (
 from landweave.errors import AssessmentError, SourceError
 from landweave.legend import Legend
 from landweave.metrics.area import estimate_stratified
+from landweave.metrics.recovered import recover_intervals
 from landweave.metrics.resample import bootstrap_matrices
 from landweave.metrics.units import UnitSample, make_shares
 from landweave.types import Design, StratumInfo
@@ -141,21 +143,25 @@ def assess_counts(
     _check_rows(table, path)
     mapped_ha = table.mapped_px * (pixel_area_m2 / _M2_PER_HA)
     estimates = estimate_stratified(table.counts, mapped_ha, n_units=table.mapped_px if options.finite_population else None)
-    if "bootstrap" in (options.interval, options.area_interval):
-        estimates = with_percentiles(estimates, _replicate(table, mapped_ha, options))
+    estimates = with_ends(estimates, _make_ends(table, mapped_ha, options), options)
     note = "Map classes taken as strata of a random sample (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015)."
     estimation = Estimation(estimates, "stratified", note, True, DESIGN_SE)
     return _write_up(table, mapped_ha, estimation, options, title, f"pixel of {pixel_area_m2:g} m2")
 
 
-def _replicate(table: CountTable, mapped_ha: NDArray[np.float64], options: AssessOptions) -> NDArray[np.float64]:
-    """Draw replicates of the matrix by writing each count out as that many samples."""
-    row, column = np.nonzero(table.counts)
-    times = table.counts[row, column].round().astype(np.int64)
-    stratum, reference = np.repeat(row, times), make_shares(np.repeat(column, times), len(table.names))
-    weight = (mapped_ha / np.maximum(table.counts.sum(axis=1), 1))[stratum]
-    sample = UnitSample(stratum, reference, weight, stratum)
-    return bootstrap_matrices(sample, draws=options.bootstrap_draws, rng=np.random.default_rng(options.seed))
+def _make_ends(table: CountTable, mapped_ha: NDArray[np.float64], options: AssessOptions) -> dict[str, Ends]:
+    """Make the intervals that standard errors do not give, for the bootstrap by writing each count out as that many samples."""
+    asked, made = {options.interval, options.area_interval}, dict[str, Ends]()
+    if "jeffreys" in asked:
+        made["jeffreys"] = recover_intervals(table.counts, mapped_ha)
+    if "bootstrap" in asked:
+        row, column = np.nonzero(table.counts)
+        times = table.counts[row, column].round().astype(np.int64)
+        stratum, reference = np.repeat(row, times), make_shares(np.repeat(column, times), len(table.names))
+        sample = UnitSample(stratum, reference, (mapped_ha / np.maximum(table.counts.sum(axis=1), 1))[stratum], stratum)
+        rng = np.random.default_rng(options.seed)
+        made["bootstrap"] = replicate_ends(bootstrap_matrices(sample, draws=options.bootstrap_draws, rng=rng))
+    return made
 
 
 def _check_rows(table: CountTable, path: Path | str) -> None:

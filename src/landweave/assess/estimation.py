@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from landweave.assess.designs import find_post_strata, find_strata, make_units
 from landweave.assess.document import Estimator
+from landweave.assess.ends import Ends, recover_ends, replicate_ends, with_ends
 from landweave.assess.options import AssessOptions
 from landweave.errors import AssessmentError
 from landweave.legend import Legend
@@ -27,11 +28,11 @@ from landweave.metrics.area import (
 )
 from landweave.metrics.confusion import count_by_group, count_parts
 from landweave.metrics.intervals import bootstrap_scores
-from landweave.metrics.resample import bootstrap_matrices, percentile_interval
+from landweave.metrics.resample import bootstrap_matrices
 from landweave.metrics.units import estimate_units
 from landweave.types import Design
 
-__all__ = ["DESIGN_SE", "Estimation", "Evidence", "estimate_from", "with_percentiles"]
+__all__ = ["DESIGN_SE", "Estimation", "Evidence", "estimate_from"]
 
 _OLOFSSON = "Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015"
 _STEHMAN = "Stehman 2014, doi:10.1080/01431161.2014.930207"
@@ -167,9 +168,9 @@ def _mean_labels(made: Estimation, evidence: Evidence) -> Estimation:
 
 def _refine(made: Estimation, evidence: Evidence, options: AssessOptions) -> Estimation:
     """Redo the estimates unit by unit where counts do not serve, and draw the bootstrap where it is asked for."""
-    drawn = "bootstrap" in (options.interval, options.area_interval)
+    special = {options.interval, options.area_interval} & {"bootstrap", "jeffreys"}
     successive = evidence.design.kind == "systematic" and options.systematic_variance == "successive"
-    if (evidence.shares is None and not successive and not drawn) or evidence.count().sum() < 2:
+    if (evidence.shares is None and not successive and not special) or evidence.count().sum() < 2:
         return made
     units = make_units(evidence, options)
     if evidence.shares is not None or successive:
@@ -184,26 +185,13 @@ def _refine(made: Estimation, evidence: Evidence, options: AssessOptions) -> Est
                 "is wrong where the landscape repeats itself with the lattice's step.")  # fmt: skip
         made = replace(made, warnings=(*(w for w in made.warnings if w != _CONSERVATIVE), said),
                        se_method="design-based, from successive differences along the lattice")  # fmt: skip
-    if drawn:
+    ends: dict[str, Ends] = {}
+    if "bootstrap" in special:
         rng = np.random.default_rng(options.seed)
-        matrices = bootstrap_matrices(units, draws=options.bootstrap_draws, rng=rng)
-        made = replace(made, estimates=with_percentiles(made.estimates, matrices, made.unseen))
-    return made
-
-
-def with_percentiles(
-    estimates: DesignEstimates, matrices: NDArray[np.float64], unseen: float = 0.0
-) -> DesignEstimates:
-    """Give the figures the percentile intervals of replicated matrices (draws, K, K), widened by a share that was not seen."""
-    made: dict[str, Any] = {}
-    names: dict[str, ScoreName] = {"overall": "overall_accuracy", "users": "users", "producers": "producers", "f1": "f1",
-                                   "iou": "iou", "macro_f1": "macro_f1"}  # fmt: skip
-    for name in (*names, "area"):
-        drawn = matrices.sum(axis=1) if name == "area" else score_matrix(matrices, names[name])
-        lower, upper = percentile_interval(drawn)
-        gap = unseen if name in ("overall", "area") else 0.0
-        made[name] = replace(getattr(estimates, name), lower=np.clip(lower - gap, 0, 1), upper=np.clip(upper + gap, 0, 1))
-    return replace(estimates, **made)
+        ends["bootstrap"] = replicate_ends(bootstrap_matrices(units, draws=options.bootstrap_draws, rng=rng))
+    if "jeffreys" in special and evidence.shares is None and not successive and evidence.design.kind != "cluster":
+        ends["jeffreys"] = recover_ends(units)
+    return replace(made, estimates=with_ends(made.estimates, ends, options, made.unseen))
 
 
 def _widen(estimates: DesignEstimates, share: float) -> DesignEstimates:

@@ -10,7 +10,7 @@ from landweave.types import Options
 
 __all__ = ["AssessInterval", "AssessOptions", "Labels"]
 
-AssessInterval = Literal["normal", "wilson", "logit", "bootstrap"]
+AssessInterval = Literal["normal", "wilson", "logit", "bootstrap", "jeffreys"]
 Labels = Literal["class", "shares", "either"]
 
 
@@ -20,10 +20,11 @@ class AssessOptions(Options):
     interval: AssessInterval = Field(
         default="normal",
         description="Interval of accuracies: normal (value +- 1.96 se, the field's good practice), wilson or logit (better "
-        "for shares near 0 or 1 from few samples), bootstrap (percentiles of replicates drawn by the design).",
+        "for shares near 0 or 1 from few samples), bootstrap (percentiles of replicates drawn by the design), jeffreys (limits "
+        "of each stratum put together, which hold for rare classes too; logit where the design has no such strata).",
     )
     area_interval: AssessInterval = Field(
-        default="normal", description="Interval of areas, likewise; logit serves rare classes best."
+        default="normal", description="Interval of areas, likewise; jeffreys serves rare classes best."
     )
     labels: Labels = Field(
         default="class",

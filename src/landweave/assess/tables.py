@@ -27,7 +27,7 @@ from landweave.errors import LegendError
 from landweave.legend import LandClass, Legend
 from landweave.metrics.accuracy import kappa, score_baseline
 from landweave.metrics.area import Estimated
-from landweave.metrics.intervals import make_interval, z_value
+from landweave.metrics.intervals import IntervalMethod, make_interval, z_value
 from landweave.types import Design
 
 __all__ = [
@@ -93,12 +93,19 @@ def make_estimate(
 
 
 def make_ends(estimated: Estimated, method: AssessInterval, at: Any = ...) -> tuple[Any, Any]:
-    """Give the ends of 95 % intervals; bootstrap percentiles give way to the normal interval where the error is a bound."""
+    """Give the ends of 95 % intervals.
+
+    Those of `bootstrap` and `jeffreys` come with the estimate; where there are none the first gives way to the normal interval
+    (as it does where the error is a bound, of which replicates know nothing), the second to the logit one.
+    """
     value, se = np.asarray(estimated.value[at]), np.asarray(estimated.se[at])
-    lower, upper = make_interval(value, se, method="normal" if method == "bootstrap" else method)
-    if method != "bootstrap" or estimated.lower is None or estimated.upper is None:
+    instead: dict[AssessInterval, IntervalMethod] = {"bootstrap": "normal", "jeffreys": "logit"}
+    lower, upper = make_interval(value, se, method=instead.get(method, method))  # type: ignore[arg-type]
+    if method not in instead or estimated.lower is None or estimated.upper is None:
         return lower, upper
-    drawn = np.isfinite(estimated.lower[at]) & np.isfinite(estimated.upper[at]) & ~np.asarray(estimated.is_bound[at])
+    drawn = np.isfinite(estimated.lower[at]) & np.isfinite(estimated.upper[at])
+    if method == "bootstrap":
+        drawn &= ~np.asarray(estimated.is_bound[at])
     # a percentile interval of a skew share may leave the estimate itself outside by a hair
     return (np.where(drawn, np.minimum(estimated.lower[at], value), lower),
             np.where(drawn, np.maximum(estimated.upper[at], value), upper))  # fmt: skip

@@ -162,8 +162,8 @@ def _areas(
 
 
 def _method(method: str) -> Literal["normal", "wilson", "logit"]:
-    if method == "bootstrap":
-        raise AssessmentError("zones have no bootstrap intervals; choose normal, wilson or logit (interval, area_interval)")
+    if method in ("bootstrap", "jeffreys"):
+        raise AssessmentError(f"zones have no {method} intervals; choose normal, wilson or logit (interval, area_interval)")
     return method  # type: ignore[return-value]
 
 

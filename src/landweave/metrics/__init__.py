@@ -12,6 +12,7 @@ from landweave.metrics.area import (
 from landweave.metrics.assisted import estimate_assisted, estimate_regression
 from landweave.metrics.confusion import ConfusionCounter, count_by_group, count_confusion, count_parts
 from landweave.metrics.intervals import bootstrap_scores, effective_n, make_interval, wilson_interval, z_value
+from landweave.metrics.recovered import jeffreys_interval, recover_intervals, recover_sums
 from landweave.metrics.resample import bootstrap_matrices, percentile_interval
 from landweave.metrics.units import (
     UnitSample,
@@ -43,11 +44,14 @@ __all__ = [
     "estimate_strata",
     "estimate_stratified",
     "estimate_units",
+    "jeffreys_interval",
     "kappa",
     "make_interval",
     "make_shares",
     "matrix_parts",
     "percentile_interval",
+    "recover_intervals",
+    "recover_sums",
     "score_baseline",
     "score_matrix",
     "score_parts",
