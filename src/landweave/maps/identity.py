@@ -25,7 +25,7 @@ from landweave.types import CubeSet, Predictor
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["find_differences", "fingerprint_of", "make_keys"]
+__all__ = ["cube_keys", "find_differences", "fingerprint_of", "make_keys"]
 
 
 def make_keys(
@@ -103,6 +103,15 @@ def _model_checksum(model: Predictor) -> str:
             digest.update(name.encode())
             digest.update(content)
     return digest.hexdigest()
+
+
+def cube_keys(cubes: CubeSet) -> dict[str, Any]:
+    """Name what cubes are: grid, bands, dates, how they are read, and their files' size and time of change.
+
+    Raises:
+        MapError: If the cubes' sources cannot be told.
+    """
+    return {"cubes": {name: _cube_key(cubes, name) for name in cubes.cubes}, "inputs": _source_stamps(cubes)}
 
 
 def _grid_key(cubes: CubeSet) -> dict[str, Any]:

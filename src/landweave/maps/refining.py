@@ -31,17 +31,18 @@ from landweave.maps.counting import AreaCount
 from landweave.maps.filters import FilterOptions, read_filtered
 from landweave.maps.folder import STAGE, is_finished, remove_products, work_folder
 from landweave.maps.guide import guide_from_blocks, sample_ranges
-from landweave.maps.identity import fingerprint_of, stamp_file
+from landweave.maps.identity import cube_keys, fingerprint_of
 from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.pool import run_windows
 from landweave.maps.products import FILE_NAMES, make_specs
+from landweave.maps.segments import SegmentOptions, segment_block, vote_by_segment
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.maps.store import BlockStore, ProductLayout
 from landweave.maps.tasks import Products, summarise_proba
 from landweave.types import CubeSet, MapProduct, Progress
 
-__all__ = ["aggregate_map", "filter_map", "read_proba", "sieve_map", "smooth_map"]
+__all__ = ["aggregate_map", "filter_map", "read_proba", "segment_map", "sieve_map", "smooth_map"]
 
 _BLOCK_PX = 1024
 
@@ -97,7 +98,7 @@ def smooth_map(
     read_guide = _guide_reader(source.geobox, guide) if options.method == "edge" else None
     keys: dict[str, Any] = {"smooth": options.model_dump(mode="json")}
     if guide is not None:
-        keys["guide"] = {str(n): stamp_file(str(c.encoding.get("source", ""))) for n, c in guide.cubes.items()}
+        keys["guide"] = cube_keys(guide)
 
     def compute(window: Window) -> Products:
         outer = window.pad(halo)
@@ -107,7 +108,7 @@ def smooth_map(
         return summarise_proba(np.ascontiguousarray(inner), source.legend, products=("map", "proba", "uncertainty"))
 
     job = Refinement(source, Path(folder), "smooth", keys, source.legend, ("map", "proba", "uncertainty"), compute)
-    _check_has_proba(source)
+    check_has_proba(source)
     return run_refinement(job, workers=workers, overwrite=overwrite, progress=progress)
 
 
@@ -190,7 +191,7 @@ def aggregate_map(
     aggregation = aggregate_legend(source.legend, parents=parents, colors=colors)
     products = ("map", "proba", "uncertainty") if by_proba else ("map",)
     if by_proba:
-        _check_has_proba(source)
+        check_has_proba(source)
     options = {"parents": dict(zip(source.legend.names, _parent_names(aggregation), strict=True)), "by_proba": by_proba,
                "classes": aggregation.parents.to_dicts()}  # fmt: skip
 
@@ -201,6 +202,47 @@ def aggregate_map(
         return {"map": aggregate_codes(_codes_reader(source)(window), aggregation)}
 
     job = Refinement(source, Path(folder), "aggregate", options, aggregation.parents, products, compute)
+    return run_refinement(job, workers=workers, overwrite=overwrite, progress=progress)
+
+
+def segment_map(
+    path: Path | str, folder: Path | str, *, guide: CubeSet, options: SegmentOptions | None = None, workers: int = 1,
+    overwrite: bool = False, progress: Progress | None = None,
+) -> MapProduct:  # fmt: skip
+    """Give every segment of the imagery the commonest class of the map inside it.
+
+    Args:
+        path: Folder of a map, or any raster of codes with a legend.
+        folder: Where the new map goes.
+        guide: Imagery on the map's grid.
+        options: How to segment.
+        workers: Blocks computed at the same time.
+        overwrite: Start anew where the folder holds another result.
+        progress: Told of every finished block.
+
+    Raises:
+        MapError: If the imagery is on another grid.
+        OutputExistsError: If the folder holds another result, or is the map's own.
+    """
+    options = options or SegmentOptions()
+    source = open_map(path)
+    read_guide, read_codes = _guide_reader(source.geobox, guide), _codes_reader(source)
+    rows, cols = source.geobox.shape
+    side = options.window_px
+
+    def compute(window: Window) -> Products:
+        top, left = window.row // side * side, window.col // side * side
+        outer = Window(top, left, -(-window.row_end // side) * side - top, -(-window.col_end // side) * side - left)
+        outer = outer.clip((rows, cols))  # whole segments
+        codes = read_codes(outer)[0]
+        labels = segment_block(read_guide, outer, shape=(rows, cols), options=options)
+        index = vote_by_segment(source.legend.to_index(codes), labels, n_classes=len(source.legend))
+        voted = np.where(index >= 0, source.legend.to_codes(index), codes)
+        at = slice(window.row - top, window.row_end - top), slice(window.col - left, window.col_end - left)
+        return {"map": voted[at][None]}
+
+    keys = {"segments": options.model_dump(mode="json"), "guide": cube_keys(guide)}
+    job = Refinement(source, Path(folder), "segment", keys, source.legend, ("map",), compute)
     return run_refinement(job, workers=workers, overwrite=overwrite, progress=progress)
 
 
@@ -226,7 +268,12 @@ def read_proba(product: MapProduct, window: Window) -> NDArray[np.float32]:
     return np.where(known, proba, np.float32(np.nan))
 
 
-def _check_has_proba(source: MapProduct) -> None:
+def check_has_proba(source: MapProduct) -> None:
+    """Check that a map has probabilities.
+
+    Raises:
+        MapError: If it has none.
+    """
     if "proba" not in source.files:
         raise MapError(f"{source.folder} has no {FILE_NAMES['proba']}; make the map with map.proba: true, or use a filter of "
                        "classes (majority, sieve, minimum mapping unit)")  # fmt: skip
