@@ -36,7 +36,11 @@ def sensor_table() -> str:
     """List the sensors with their bands."""
     from landweave.sensors import list_sensors
 
-    rows = [(f"`{s.name}`", s.title, ", ".join(f"`{b.name}`" for b in s.bands) or "any", s.source) for s in list_sensors()]
+    def bands(sensor: Any) -> str:
+        names = [f"`{b.name}`" for b in sensor.bands]
+        return ", ".join(names[:24]) + (f" and {len(names) - 24} more" if len(names) > 24 else "")
+
+    rows = [(f"`{s.name}`", s.title, bands(s) or "any", s.source) for s in list_sensors()]
     return _table(("Name", "Sensor", "Bands", "Source of the table"), rows)
 
 

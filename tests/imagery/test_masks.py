@@ -133,8 +133,9 @@ def test_the_network_finds_a_bright_cloud_over_dark_land(tmp_path, rng):
         data = (value * rng.normal(1, 0.05, (200, 200))).astype("uint16")
         data[60:120, 60:120] = cloud[band]
         write(tmp_path / f"20200601_{band}.tif", data, 30.0)
-    source = SourceOptions(paths=str(tmp_path / "*.tif"), pattern="{date:%Y%m%d}_{band}.tif", sensor="landsat-c2-l2", scale=1e-4,
-                           mask={"from": "csmask", "folder": tmp_path / "masks"})  # fmt: skip
+    about = {"pattern": "{date:%Y%m%d}_{band}.tif", "sensor": "landsat-c2-l2", "scale": 1e-4}
+    mask = {"from": "csmask", "folder": tmp_path / "masks"}
+    source = SourceOptions(paths=str(tmp_path / "*.tif"), mask=mask, **about)
     (scene,) = find_scenes(source)
     with rasterio.open(scene.mask.asset.path) as src:
         classes = src.read(1)

@@ -21,7 +21,8 @@ def item(assets, collection="sentinel-2-l2a", name="S2A_33TWL_20230601", time="2
 
 
 def read(assets, catalogue=CATALOGUE, options=None, **more):
-    return {f.asset.band: f.asset for f in read_item(item(assets, **more), options or SourceOptions(catalogue=catalogue), catalogue)}
+    layers = read_item(item(assets, **more), options or SourceOptions(catalogue=catalogue), catalogue)
+    return {f.asset.band: f.asset for f in layers}
 
 
 @pytest.mark.parametrize(("collection", "sensor"), [

@@ -71,3 +71,34 @@ def test_files_in_decibels_lie_outside_linear_power():
     low, _ = get_sensor("sentinel-1-rtc").get_band("vv").valid_range
     assert low == 0
     assert get_sensor("sentinel-1-rtc-db").get_band("VV").unit == "dB"
+
+
+@pytest.mark.parametrize(("sensor", "alias", "name"), [
+    ("hls-l30", "B05", "nir"), ("hls-s30", "B8A", "nir08"), ("hls-s30", "Fmask", "fmask"),
+    ("planetscope-8b", "green_i", "green05"),
+    ("palsar-2-mosaic", "sl_HV", "hv"), ("copernicus-dem", "DSM", "elevation"), ("esa-worldcover", "worldcover", "map"),
+    ("sentinel-1-grd", "Sigma0_VV", "vv"), ("aerial-rgbn", "N", "nir"), ("landsat-oli-c2-l2", "nir08", "nir"),
+])  # fmt: skip
+def test_products_bands_are_found_by_their_own_names(sensor, alias, name):
+    assert get_sensor(sensor).get_band(alias).name == name
+
+
+def test_palsar_counts_become_the_amplitude_of_gamma_naught():
+    band = get_sensor("palsar-2-mosaic").get_band("hh")
+    counts = np.array([1000.0, 8000.0])
+    np.testing.assert_allclose(20 * np.log10(counts * band.scale), 10 * np.log10(counts**2) - 83)
+
+
+@pytest.mark.parametrize(("sensor", "n"), [("enmap-l2a", 224), ("prisma-l2d", 224)])
+def test_spectrometers_name_the_bands_nearest_to_the_usual_ones(sensor, n):
+    bands = get_sensor(sensor).bands
+    red, reference = get_sensor(sensor).get_band("red"), get_sensor("sentinel-2-l2a").get_band("red")
+    assert len(bands) == n
+    assert abs(red.center_nm - reference.center_nm) == min(abs(b.center_nm - reference.center_nm) for b in bands)
+    assert get_sensor(sensor).get_band(red.aliases[0]) is red
+
+
+def test_wavelengths_in_descriptions_name_the_bands_of_a_spectrometer():
+    from landweave.imagery.naming import _match_wavelength
+
+    assert _match_wavelength("band 48 (665.0 Nanometers)", get_sensor("enmap-l2a")) == "red"

@@ -83,8 +83,9 @@ class Job:
     def cube_keys(self) -> dict[str, Any] | None:
         """What identifies the cube: its options and the content of its files; None without imagery."""
         if self.recipe.imagery and "cube" not in self._known:
-            files = _checksums([*_files_of(self.scenes.values()), *map(str, self.item_files.values())])
-            self._known["cube"] = {**self.options("imagery", "cube"), "files": files}
+            files = _checksums(_files_of(self.scenes.values()))
+            found = {name: sha256_file(path) for name, path in self.item_files.items()}
+            self._known["cube"] = {**self.options("imagery", "cube"), "files": files, **({"items": found} if found else {})}
         return self._known.get("cube")
 
     @property
@@ -170,7 +171,8 @@ def make_cube(job: Job) -> CubeSet | None:
     cubes = load_cube(job.scenes, options=job.recipe.cube)
     if not outputs:
         return cubes
-    with job.ledger.record("cube", keys, outputs, options=job.options("cube")["cube"], inputs=_records(keys["files"])) as more:
+    inputs = _records({**keys["files"], **{str(p.absolute()): keys["items"][n] for n, p in job.item_files.items()}})
+    with job.ledger.record("cube", keys, outputs, options=job.options("cube")["cube"], inputs=inputs) as more:
         write_cube(cubes, job.folder / "cube.zarr", workers=job.workers, progress=job.progress)
         more["notes"] = cubes.notes
     return open_cube(job.folder / "cube.zarr")
