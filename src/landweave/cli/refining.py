@@ -1,4 +1,4 @@
-"""Commands on finished maps: smooth, filter, aggregate, smooth-years, vectorize, zones."""
+"""Commands on finished maps: smooth, filter, aggregate, smooth-years, vectorize, zonal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_WORKERS = min(8, os.cpu_count() or 1)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (smooth, filter_, segment, aggregate, smooth_years, vectorize, zones):
+    for command in (smooth, filter_, segment, aggregate, smooth_years, vectorize, zonal):
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 
 
@@ -139,7 +139,7 @@ def vectorize(
     print_line(f"polygons: {vectorize_map(map_, out, options=_options(VectorOptions, simplify_px=simplify, min_px=min_px))}")
 
 
-def zones(
+def zonal(
     map_: MapPath,
     zones_: Annotated[Path, typer.Argument(metavar="ZONES", help="Vector file of polygons.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=".parquet or .csv.")],
@@ -147,7 +147,7 @@ def zones(
 ) -> None:
     """Add up a map by zones: area and share of each class, mean probabilities and uncertainty.
 
-    These are mapped areas, with the map's errors.
+    These are mapped areas, with the map's errors; `landweave zones` estimates areas with intervals from a sample.
     """
     from landweave.maps.zones import zones_of_map
 
