@@ -1,16 +1,17 @@
-"""Running blocks: a bounded number in flight on any `concurrent.futures.Executor`, finished ones kept in the store.
+"""Running blocks: a bounded number in flight with any crew of workers, finished ones kept in the store.
 
-Receives a `BlockJob` and the windows still to do; hands on the failures. A block whose source is corrupt fails alone; any
-other error, and Ctrl-C, stops the run with the finished blocks kept.
+Receives a `BlockJob` and the windows still to do; hands on the failures. A block whose source is corrupt fails alone, one
+whose worker died is computed again; any other error, and Ctrl-C, stops the run with the finished blocks kept.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from landweave.errors import SourceError
 from landweave.grid import Window
@@ -19,7 +20,7 @@ from landweave.maps.store import BlockStore
 from landweave.maps.tasks import compute_block
 from landweave.types import CubeSet, Predictor, Progress, ProgressEvent
 
-__all__ = ["BlockJob", "run_block", "run_blocks"]
+__all__ = ["BlockJob", "BlockReport", "BlockResults", "Crew", "run_block", "run_blocks"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,12 +36,57 @@ class BlockJob:
     smooth: SmoothOptions | None = None
 
 
-def run_block(job: BlockJob, window: Window) -> str | None:
-    """Compute one block and keep it, in whichever thread or process this runs.
+@dataclass(frozen=True)
+class BlockReport:
+    """What a worker says of a block.
 
-    Returns:
-        None when it is done; where a source is corrupt, what is wrong with it.
+    Attributes:
+        reason: None when it is done; where a source is corrupt, what is wrong with it.
+        worker: "host:pid" of another process; empty for this one.
+        peak_bytes: Highest resident memory of that process so far.
     """
+
+    reason: str | None
+    worker: str = ""
+    peak_bytes: int = 0
+
+
+@dataclass
+class BlockResults:
+    """What became of the blocks.
+
+    Attributes:
+        failures: Failed block -> reason.
+        peak_bytes: Other process ("host:pid") -> its highest resident memory.
+    """
+
+    failures: dict[Window, str] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+
+class Crew(Protocol):
+    """Workers that compute blocks of one job; see `workers.open_crew`."""
+
+    size: int
+    """Blocks computed at the same time."""
+    lost: tuple[type[BaseException], ...]
+    """Errors that say that a worker died, not that a block is wrong."""
+
+    def submit(self, window: Window) -> Future[BlockReport]:
+        """Have a block computed and kept."""
+        ...
+
+    def renew(self, err: BaseException) -> None:
+        """Replace lost workers.
+
+        Raises:
+            MapError: If there is no use in going on.
+        """
+        ...
+
+
+def run_block(job: BlockJob, window: Window) -> BlockReport:
+    """Compute one block and keep it, in whichever thread or process this runs."""
     try:
         products = compute_block(
             job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
@@ -48,62 +94,55 @@ def run_block(job: BlockJob, window: Window) -> str | None:
         )  # fmt: skip
     except SourceError as err:
         job.store.write_failure(window, str(err))
-        return str(err)
+        return BlockReport(str(err))
     job.store.write(window, products)
-    return None
+    return BlockReport(None)
 
 
 def run_blocks(
-    job: BlockJob, windows: Sequence[Window], *, workers: int, executor: Executor | None = None,
-    progress: Progress | None = None, stage: str = "map",
-) -> dict[Window, str]:  # fmt: skip
-    """Compute blocks, at most `workers` + 1 submitted at a time so that memory stays bounded.
+    crew: Crew, windows: Sequence[Window], *, total: int, progress: Progress | None = None, stage: str = "map"
+) -> BlockResults:
+    """Compute blocks, at most one more submitted than are computed at a time, so that memory stays bounded.
 
     Args:
-        job: What to compute.
+        crew: Who computes them.
         windows: The blocks to do.
-        workers: Blocks computed at the same time.
-        executor: Where they run; threads of our own by default. One that is given is not shut down.
+        total: Blocks of the whole map.
         progress: Told of every block, from the calling thread.
         stage: Name in the progress.
-
-    Returns:
-        Failed block -> reason.
     """
-    failures: dict[Window, str] = {}
-    total, done = len(job.store.windows), len(job.store.windows) - len(windows)
+    results = BlockResults()
+    queue, waiting = deque(windows), dict[Future[BlockReport], Window]()
+    done = total - len(windows)
     _report(progress, stage, done, total)
-    waiting: dict[Future[str | None], Window] = {}
-    queue = iter(windows)
-    with _executor(executor, workers) as pool:
-        try:
-            while True:
-                for window in queue:
-                    waiting[pool.submit(run_block, job, window)] = window
-                    if len(waiting) > workers:
-                        break
-                if not waiting:
-                    return failures
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    window = waiting.pop(future)
-                    reason = future.result()
-                    if reason is not None:
-                        _log.warning("block at row %d, column %d failed: %s", window.row, window.col, reason)
-                        failures[window] = reason
-                    done += 1
-                    _report(progress, stage, done, total)
-        finally:
-            for future in waiting:
-                future.cancel()
+    try:
+        while queue or waiting:
+            while queue and len(waiting) <= crew.size:
+                window = queue.popleft()
+                waiting[crew.submit(window)] = window
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                try:
+                    report = future.result()
+                except crew.lost as err:
+                    queue.extendleft(waiting.values())  # what was done meanwhile is done again, to the same bytes
+                    waiting.clear()
+                    crew.renew(err)
+                    break
+                _note(results, waiting.pop(future), report)
+                done += 1
+                _report(progress, stage, done, total)
+    finally:
+        for future in waiting:
+            future.cancel()
+    return results
 
 
-@contextmanager
-def _executor(executor: Executor | None, workers: int) -> Iterator[Executor]:
-    if executor is not None:
-        yield executor
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
-        yield pool
+def _note(results: BlockResults, window: Window, report: BlockReport) -> None:
+    if report.worker:
+        results.peak_bytes[report.worker] = max(results.peak_bytes.get(report.worker, 0), report.peak_bytes)
+    if report.reason is not None:
+        _log.warning("block at row %d, column %d failed: %s", window.row, window.col, report.reason)
+        results.failures[window] = report.reason
 
 
 def _report(progress: Progress | None, stage: str, done: int, total: int) -> None:

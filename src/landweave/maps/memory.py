@@ -48,8 +48,8 @@ class MemoryPlan:
 
     Attributes:
         budget: Bytes of the whole process.
-        base: What the process holds already (libraries, model).
-        gdal_cache: For GDAL's cache of raster blocks.
+        base: What the process holds already (libraries, model), and its worker processes with it.
+        gdal_cache: For GDAL's cache of raster blocks, in each process.
         block_px: Side of a block.
         block_bytes: What one block takes while it is computed.
     """
@@ -73,8 +73,9 @@ def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
 
 
 def plan_memory(
-    memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None, margin_px: int = 0
-) -> MemoryPlan:
+    memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None, margin_px: int = 0,
+    processes: int = 0,
+) -> MemoryPlan:  # fmt: skip
     """Choose the block size that a budget allows.
 
     Args:
@@ -84,27 +85,30 @@ def plan_memory(
         workers: Blocks computed at the same time.
         block_px: A block size to keep; only checked.
         margin_px: Predicted around a block besides, for smoothing.
+        processes: Processes beside this one that share the budget; each holds as much as this one before its first block.
 
     Raises:
         MapError: If even the smallest block does not fit; says how much would do.
     """
     budget = parse_bytes(memory)
-    base = psutil.Process().memory_info().rss
-    cache = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
+    base = psutil.Process().memory_info().rss * (1 + processes)
+    caches = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
+    cache = max(16 * 2**20, caches // (1 + processes))
     per_px = bytes_per_px(card, cubes)
     halo = card.context_px + margin_px
 
     def cost(side: int) -> int:
         return int(per_px * (side + 2 * halo) ** 2)
 
-    room = (budget - base - cache) * 0.8 / workers
+    room = (budget - base - caches) * 0.8 / workers
     stride = card.stride_px or 1
     if block_px is not None and block_px % stride:
         raise MapError(f"block_px is {block_px}, and the model steps by {stride} px; give a multiple of {stride}")
     smallest = block_px or _round_up(max(_MIN_BLOCK_PX, 2 * halo, _MIN_STRIDES * (stride if stride > 1 else 0)), stride)
     if cost(smallest) > room:
-        needed = base + cache + workers * cost(smallest) / 0.8
-        raise MapError(f"memory of {budget / 2**20:.0f} MiB is too little: the process holds {base / 2**20:.0f} MiB "
+        needed = base + caches + workers * cost(smallest) / 0.8
+        who = "the process holds" if processes == 0 else f"{1 + processes} processes hold"
+        raise MapError(f"memory of {budget / 2**20:.0f} MiB is too little: {who} {base / 2**20:.0f} MiB "
                        f"already, and {workers} block(s) of {smallest} px need {needed / 2**20:.0f} MiB in all; "
                        "raise --memory, use fewer workers, or smaller blocks")  # fmt: skip
     sides = [_round_up(s, stride) for s in (1024, 512, 256, 128) if s > smallest]

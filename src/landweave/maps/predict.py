@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,7 @@ from landweave.grid import Window
 from landweave.io.cog import estimate_cog_bytes
 from landweave.io.files import check_disk, lock_folder
 from landweave.io.lineage import FileRecord, Lineage, StageRecord, host_name, record_file, utc_now, write_lineage
-from landweave.maps.engine import BlockJob, run_blocks
+from landweave.maps.engine import BlockJob, BlockResults, run_blocks
 from landweave.maps.folder import STAGE, is_finished, remove_products, work_folder
 from landweave.maps.identity import fingerprint_of, make_keys
 from landweave.maps.memory import MemoryPlan, gdal_cache, measure_peak, plan_memory
@@ -28,6 +28,7 @@ from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.products import make_specs, write_products
 from landweave.maps.store import BlockStore, ProductLayout
+from landweave.maps.workers import ExecutorName, count_processes, open_crew
 from landweave.models import check_inputs
 from landweave.types import CubeSet, MapProduct, ModelCard, Predictor, Progress
 
@@ -47,7 +48,8 @@ class _Run:
     keys: Mapping[str, Any]
     workers: int
     memory: str | int
-    executor: Executor | None
+    executor: ExecutorName | Executor
+    scheduler: str | None
     progress: Progress | None
     lineage: Lineage | None
     stage: str = STAGE
@@ -56,7 +58,7 @@ class _Run:
 def predict_map(
     model: Predictor, cubes: CubeSet, folder: Path | str, *, options: MapOptions | None = None, workers: int = 1,
     memory: str | int = "2GiB", overwrite: bool = False, lineage: Lineage | None = None, progress: Progress | None = None,
-    executor: Executor | None = None, inputs: Mapping[str, str] | None = None,
+    executor: ExecutorName | Executor = "threads", scheduler: str | None = None, inputs: Mapping[str, str] | None = None,
 ) -> MapProduct:  # fmt: skip
     """Map a cube with a model, block by block, and write the products into a folder.
 
@@ -72,11 +74,14 @@ def predict_map(
         folder: Where the products go.
         options: What to make. With several `seasons` use `predict_maps`.
         workers: Blocks computed at the same time.
-        memory: Budget of the whole process, such as "2GiB".
+        memory: Budget of the whole process and its worker processes, such as "2GiB".
         overwrite: Start anew where the folder holds another run's result.
         lineage: What came before (recipe, earlier stages); the map's record is added to it.
         progress: Told of every finished block.
-        executor: Where blocks run; threads of our own by default. It is not shut down.
+        executor: Where blocks are computed: "threads" of this process, "processes" of this machine, "dask"; or a
+            `concurrent.futures.Executor` of your own, which is not shut down.
+        scheduler: Address of a dask scheduler; its workers must see the output folder and the images under the same paths,
+            and each of them gets `memory`. Without one, the executor dask starts `workers` processes here.
         inputs: Path -> checksum of what the cubes read, where the caller knows better than file sizes and times.
 
     Raises:
@@ -95,14 +100,14 @@ def predict_map(
         raise MapError(f"{len(starts)} seasons are asked for, and predict_map makes one map; call predict_maps")
     return _predict_season(
         model, cubes, folder, start=starts[0], options=options, workers=workers, memory=memory, overwrite=overwrite,
-        lineage=lineage, progress=progress, executor=executor, inputs=inputs,
+        lineage=lineage, progress=progress, executor=executor, scheduler=scheduler, inputs=inputs,
     )  # fmt: skip
 
 
 def predict_maps(
     model: Predictor, cubes: CubeSet, folder: Path | str, *, options: MapOptions | None = None, workers: int = 1,
     memory: str | int = "2GiB", overwrite: bool = False, lineage: Lineage | None = None, progress: Progress | None = None,
-    executor: Executor | None = None, inputs: Mapping[str, str] | None = None,
+    executor: ExecutorName | Executor = "threads", scheduler: str | None = None, inputs: Mapping[str, str] | None = None,
 ) -> dict[str, MapProduct]:  # fmt: skip
     """Make one map per season of `options.seasons`, in `<folder>/maps/<start>/`; a single one goes into the folder itself.
 
@@ -122,7 +127,7 @@ def predict_maps(
         try:
             made[name] = _predict_season(
                 model, cubes, at, start=start, options=options, workers=workers, memory=memory, overwrite=overwrite,
-                lineage=lineage, progress=progress, executor=executor, inputs=inputs,
+                lineage=lineage, progress=progress, executor=executor, scheduler=scheduler, inputs=inputs,
             )  # fmt: skip
         except BlocksFailedError as err:
             failed.append(f"{name}: {err}" if name else str(err))
@@ -179,8 +184,9 @@ def _make_map(run: _Run) -> MapProduct:
     started, clock = utc_now(), time.monotonic()
     margin = run.options.smooth.halo_px if run.options.smooth is not None else 0
     plan = plan_memory(
-        run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px, margin_px=margin
-    )
+        run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px, margin_px=margin,
+        processes=count_processes(run.executor, run.workers, run.scheduler),
+    )  # fmt: skip
     store = _make_store(run, plan)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
         warnings = _check_model(run)
@@ -188,27 +194,33 @@ def _make_map(run: _Run) -> MapProduct:
         pending = store.find_pending()
         if pending:
             check_disk(run.folder, _estimate_bytes(run))
-        failures = run_blocks(
-            BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth), pending, workers=run.workers,
-            executor=run.executor, progress=run.progress, stage=run.stage,
-        )  # fmt: skip
+        results = _run_blocks(run, store, pending, plan)
+        failures = results.failures
         store.note_failures(list(failures.values()))
         if failures and not run.options.allow_missing:
             raise _failed(failures, len(store.windows))
-        product = write_products(
-            store, run.cubes, run.model.card, run.folder, threads=run.workers, filters=run.options.filters
-        )
+        product = write_products(store, run.cubes, run.model.card, run.folder, threads=run.workers, filters=run.options.filters)
     record = StageRecord(
         name=STAGE, options=run.options.model_dump(mode="json"), inputs=_input_records(run.keys),
         outputs=tuple(record_file(p, relative_to=run.folder) for p in product.files.values()),
         fingerprint=fingerprint_of(run.keys), keys=dict(run.keys), notes=(*run.cubes.notes, *warnings),
-        results=_results(product, store, failures), started=started, seconds=round(time.monotonic() - clock, 3),
+        results=_results(product, store, results), started=started, seconds=round(time.monotonic() - clock, 3),
         peak_rss_bytes=meter.peak_bytes, workers=run.workers, host=host_name(),
     )  # fmt: skip
     path = write_lineage((run.lineage or Lineage()).with_stage(record), run.folder)
     if not failures:  # else the next run tries the failed blocks again
         store.remove()
     return replace(product, files={**product.files, "lineage": path})
+
+
+def _run_blocks(run: _Run, store: BlockStore, pending: Sequence[Window], plan: MemoryPlan) -> BlockResults:
+    if not pending:
+        return BlockResults()
+    job = BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth)
+    with open_crew(
+        job, executor=run.executor, workers=run.workers, scheduler=run.scheduler, gdal_cache=plan.gdal_cache
+    ) as crew:  # fmt: skip
+        return run_blocks(crew, pending, total=len(store.windows), progress=run.progress, stage=run.stage)
 
 
 def _check_model(run: _Run) -> list[str]:
@@ -257,12 +269,13 @@ def _failed(failures: Mapping[Window, str], total: int) -> BlocksFailedError:
                              "other blocks are kept), or use --allow-missing to have these pixels as nodata")  # fmt: skip
 
 
-def _results(product: MapProduct, store: BlockStore, failures: Mapping[Window, str]) -> dict[str, Any]:
+def _results(product: MapProduct, store: BlockStore, results: BlockResults) -> dict[str, Any]:
     return {
         "checksum": product.checksum, "count_px": {str(k): v for k, v in product.count_px.items()},
         "area_ha": {str(k): v for k, v in product.area_ha.items()}, "block_px": store.block_px,
         "missing_blocks": [{"row": w.row, "col": w.col, "height": w.height, "width": w.width, "reason": why}
-                           for w, why in sorted(failures.items())],
+                           for w, why in sorted(results.failures.items())],
+        **({"worker_peak_rss_bytes": results.peak_bytes} if results.peak_bytes else {}),
     }  # fmt: skip
 
 
