@@ -10,9 +10,16 @@ from landweave.metrics.area import (
     estimate_stratified,
 )
 from landweave.metrics.assisted import estimate_assisted, estimate_regression
+from landweave.metrics.boundary import BoundaryCounter, BoundaryScores, find_boundary
+from landweave.metrics.change import ChangeCounter, ChangeScores, score_binary_change, score_scs, score_sek
+from landweave.metrics.codes import CodeCounter, count_codes
 from landweave.metrics.confusion import ConfusionCounter, count_by_group, count_confusion, count_parts
 from landweave.metrics.intervals import bootstrap_scores, effective_n, make_interval, wilson_interval, z_value
+from landweave.metrics.multilabel import MultilabelCounter, MultilabelScores, average_precision
+from landweave.metrics.ordinal import score_ordinal
+from landweave.metrics.panoptic import PanopticCounter, PanopticScores
 from landweave.metrics.recovered import jeffreys_interval, recover_intervals, recover_sums
+from landweave.metrics.regression import RegressionCounter, RegressionScores, score_regression
 from landweave.metrics.resample import bootstrap_matrices, percentile_interval
 from landweave.metrics.units import (
     UnitSample,
@@ -24,14 +31,27 @@ from landweave.metrics.units import (
 )
 
 __all__ = [
+    "BoundaryCounter",
+    "BoundaryScores",
+    "ChangeCounter",
+    "ChangeScores",
+    "CodeCounter",
     "ConfusionCounter",
     "DesignEstimates",
     "Estimated",
+    "MultilabelCounter",
+    "MultilabelScores",
+    "PanopticCounter",
+    "PanopticScores",
+    "RegressionCounter",
+    "RegressionScores",
     "UnitSample",
+    "average_precision",
     "bootstrap_matrices",
     "bootstrap_scores",
     "combine_areas",
     "count_by_group",
+    "count_codes",
     "count_confusion",
     "count_parts",
     "effective_n",
@@ -44,6 +64,7 @@ __all__ = [
     "estimate_strata",
     "estimate_stratified",
     "estimate_units",
+    "find_boundary",
     "jeffreys_interval",
     "kappa",
     "make_interval",
@@ -53,8 +74,13 @@ __all__ = [
     "recover_intervals",
     "recover_sums",
     "score_baseline",
+    "score_binary_change",
     "score_matrix",
+    "score_ordinal",
     "score_parts",
+    "score_regression",
+    "score_scs",
+    "score_sek",
     "wilson_interval",
     "z_value",
 ]
