@@ -30,6 +30,7 @@ class Faults:
     cut_at: int | None = None
     cuts: int = 0
     slow_s: float = 0.0
+    slow_file_s: float = 0.0
     signature_life_s: float = 3600.0
     no_query: bool = False
     hits: Counter[str] = field(default_factory=Counter)
@@ -185,6 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str, query: dict[str, list[str]]) -> None:
         state = self.server_state
+        time.sleep(state.faults.slow_file_s)
         if name.startswith("signed/") and float(query.get("sig", ["0"])[0]) < time.time():
             self._json({"code": "AuthenticationFailed"}, 403)
             return

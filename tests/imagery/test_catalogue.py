@@ -130,7 +130,7 @@ def test_a_signature_that_ends_is_renewed(server, add_item):
 
 def test_an_unsigned_file_is_refused_without_showing_a_signature(server, add_item):
     add_item("S2_1", "2023-06-01T10:00:00Z", under="signed/")
-    with pytest.raises(SourceError, match=r"/files/signed/S2_1_(red|nir)\.tif has not been got"):
+    with pytest.raises(SourceError, match=r"/files/signed/S2_1_(red|nir)\.tif cannot be opened"):
         load_cube(find_scenes(source(server)))
 
 
@@ -138,8 +138,15 @@ def test_a_truncated_cog_is_named(server, add_item):
     add_item("S2_cut", "2023-06-01T10:00:00Z", size=300, rough=True)
     path = server.folder / "S2_cut_red.tif"
     path.write_bytes(path.read_bytes()[:30_000])
-    with pytest.raises(SourceError, match=r"(cannot read|has not been got).*S2_cut_red\.tif|S2_cut_red\.tif has not been got"):
+    with pytest.raises(SourceError, match=r"(cannot read|cannot be opened).*S2_cut_red\.tif|S2_cut_red\.tif cannot be opened"):
         _ = load_cube(find_scenes(source(server)))["main"].values
+
+
+def test_a_file_server_that_hangs_ends_in_a_clear_error(server, add_item):
+    add_item("S2_slow", "2023-06-01T10:00:00Z")
+    server.faults.slow_file_s = 5.0
+    with pytest.raises(SourceError, match=r"S2_slow_red\.tif cannot be opened \(.* the server is slow\): .*too slow"):
+        load_cube(find_scenes(source(server, {"timeout_s": 1, "retries": 0})))
 
 
 def test_a_download_that_is_cut_goes_on_and_is_kept(server, add_item, tmp_path):

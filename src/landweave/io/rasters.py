@@ -78,9 +78,10 @@ def _open(path: str) -> Any:
     try:
         return _open_gdal(path)
     except RasterioIOError as err:
-        what = "has not been got" if remote.is_remote(path) else "is not a raster that GDAL can open"
-        raise SourceError(f"{remote.plain_url(path)} {what} (truncated? another kind of file?): "
-                          f"{remote.hide_signature(str(err))}") from err  # fmt: skip
+        if remote.is_remote(path):
+            raise SourceError(f"{remote.plain_url(path)} cannot be opened (absent, truncated, refused, or the server is slow): "
+                              f"{remote.hide_signature(str(err))}") from err  # fmt: skip
+        raise SourceError(f"{path} is not a raster that GDAL can open (truncated? another kind of file?): {err}") from err
 
 
 def _open_gdal(path: str) -> Any:

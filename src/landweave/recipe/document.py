@@ -39,7 +39,9 @@ _PATHS = {
 }
 """Where paths stand in a recipe -> whether a list may stand there; relative ones are meant from the recipe's folder."""
 
-_FOLDERS: dict[tuple[str, ...], bool] = {("imagery", "*", "catalogue", "cache"): False, ("imagery", "*", "mask", "folder"): False}
+_FOLDERS: dict[tuple[str, ...], bool] = {
+    ("imagery", "*", "catalogue", "cache"): False, ("imagery", "*", "mask", "folder"): False,
+}  # fmt: skip
 """Folders that are made where they are missing."""
 
 

@@ -8,7 +8,7 @@ __all__ = ["make_sensor"]
 
 
 def make_sensor() -> Sensor:
-    """Make the table of WorldCover; codes are those of the nomenclature `worldcover`."""
+    """Make the table of WorldCover; codes are those of the nomenclature `esa-worldcover`."""
     classes = Band("map", "other", scale=1.0, offset=0.0, nodata=0, valid_range=(10, 100), resolution_m=10.0, unit="class",
                    aliases=("ESA_WORLDCOVER_10M_MAP", "worldcover", "classification"))  # fmt: skip
     return Sensor(
