@@ -17,6 +17,7 @@ from landweave.assess.document import (
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
 from landweave.assess.options import AssessOptions
 from landweave.assess.places import find_dependent
+from landweave.assess.reliability import draw_reliability, summarise_reliability
 from landweave.assess.report import write_report
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
@@ -41,12 +42,14 @@ __all__ = [
     "assess_zones",
     "assessment_schema",
     "compare_maps",
+    "draw_reliability",
     "find_dependent",
     "format_assessment",
     "make_baselines",
     "read_assessment",
     "summarise_applicability",
     "summarise_cross_validation",
+    "summarise_reliability",
     "write_assessment",
     "write_report",
 ]

@@ -30,6 +30,7 @@ __all__ = [
     "Intervals",
     "LeftOut",
     "MatrixTable",
+    "ReliabilitySummary",
     "assessment_schema",
     "read_assessment",
     "write_assessment",
@@ -218,6 +219,28 @@ class ApplicabilitySummary(Document):
     threshold: float | None = None
 
 
+class ReliabilitySummary(Document):
+    """Whether stated probabilities come true, on rows that spatial folds held out; bins of equal numbers of rows.
+
+    Attributes:
+        confidence: Mean probability of the most probable class in each bin.
+        accuracy: Share of the bin's rows whose most probable class was right.
+        n: Rows of each bin.
+        ece_before: Expected calibration error of the model's own probabilities; null where it is not calibrated.
+        ece: The same of the calibrated ones, measured on folds that the calibration was not fitted to.
+        ece_lower: Lower end of its 95 % interval (bootstrap of blocks).
+        ece_upper: Upper end.
+    """
+
+    confidence: list[float]
+    accuracy: list[float]
+    n: list[int]
+    ece_before: float | None = None
+    ece: float | None = None
+    ece_lower: float | None = None
+    ece_upper: float | None = None
+
+
 class Baseline(Document):
     """A score to hold the model against: classifiers that look at no pixel, or a published result under its own protocol."""
 
@@ -301,6 +324,7 @@ class Assessment(Document):
         areas_why: Why there are no area estimates; null where there are.
         cross_validation: Scores of the model on its training samples, if known.
         applicability: How much of the map the model was never tested for; null where that was not asked for.
+        reliability: Whether the model's probabilities come true; null where it keeps no held-out scores.
         baselines: "majority" and "prior" (a model that does not beat them has learnt nothing), and published results.
         checks: What was looked at.
         warnings: What a reader has to know before using a number.
@@ -328,6 +352,7 @@ class Assessment(Document):
     areas_why: str | None = None
     cross_validation: CrossValidationSummary = Field(default_factory=CrossValidationSummary)
     applicability: ApplicabilitySummary | None = None
+    reliability: ReliabilitySummary | None = None
     baselines: dict[str, Baseline] = Field(default_factory=dict)
     checks: list[Check] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)

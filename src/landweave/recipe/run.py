@@ -493,6 +493,7 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
         assess_map,
         assess_without_reference,
         summarise_applicability,
+        summarise_reliability,
         write_assessment,
     )
 
@@ -511,12 +512,13 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
                                      title=title)  # fmt: skip
     else:
         assessment = assess_without_reference(product, title=title)
-    validation = read_json(job.folder / "validation.json")
+    validation, model = read_json(job.folder / "validation.json"), load_job_model(job)
     baselines = {k: Baseline.model_validate(b) for k, b in validation["baselines"].items()}
     assessment = assessment.model_copy(update={
         "cross_validation": CrossValidationSummary.model_validate(validation["cross_validation"]),
         "baselines": {**baselines, **assessment.baselines},
-        "applicability": None if product is None else summarise_applicability(product, load_job_model(job).card),
+        "applicability": None if product is None else summarise_applicability(product, model.card),
+        "reliability": summarise_reliability(model.conformal, model.card.metrics),
     })  # fmt: skip
     with job.ledger.record("assessment", {"model": _fingerprint(job, "model")}, ["assessment.json"],
                            options=job.options("assess")["assess"]):  # fmt: skip
