@@ -2,9 +2,9 @@
 
 183 Californian schools of 2000 in 15 of 757 districts (type, score 2000, score 1999; the public Academic Performance Index).
 Means and errors are those of T. Lumley's examples (r-survey.r-forge.r-project.org/survey/example-summary.html: api00
-644.169399, SE 23.5422; api99 606.978142, 24.2250; stypeE .786885, .0463; stypeH .076503, .0268; stypeM .136612, .0296); the
-post-stratified and calibrated ones are those of survey 4.5 as the tests of the Python package svy record them (tests/svy/weighting/
-test_calibration_variance.py).
+644.169399, SE 23.5422; api99 606.978142, 24.2250; stypeE .786885, .0463; stypeH .076503, .0268; stypeM .136612,
+.0296); the post-stratified and calibrated ones are those of survey 4.5 as the tests of the Python package
+svy record them (tests/svy/weighting/test_calibration_variance.py).
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_weights_add_up_to_the_pixels_on_average(rng):
 
 
 def test_more_squares_than_there_are_is_an_error(rng):
-    with pytest.raises(SampleError, match=r"400 places at 5 a square take 80 squares, but only 60 are there, of 10 x 10 pixels"):
+    with pytest.raises(SampleError, match=r"400 places at 5 a square take 80 squares, but only 60 are there"):
         pick(rng, n=400)
 
 

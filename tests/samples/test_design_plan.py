@@ -52,7 +52,7 @@ def test_a_half_width_gives_the_size():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"n": 9, "expected_accuracy": {"forrest": 0.9}}, "names the stratum 'forrest', which is not there; did you mean 'forest'"),
+        ({"n": 9, "expected_accuracy": {"forrest": 0.9}}, "the stratum 'forrest', which is not there; did you mean 'forest'"),
         ({"n": 9, "expected_accuracy": {"forest": 0.9}}, "expected_accuracy lacks the strata crop, mine"),
         ({"n": 9, "expected_accuracy": 1.0}, "an expected accuracy is 1; give shares between 0 and 1, and not the ends"),
         ({"n": 9, "expected_shares": {"mine": {"mine": 0.4}}}, "expected_shares of 'mine' add up to 0.4; they have to make 1"),
