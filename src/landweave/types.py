@@ -6,6 +6,7 @@ the room of the stage; documents on disk (model card, design) are pydantic model
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -488,6 +489,12 @@ class ModelCard(Document):
     def legend(self) -> Legend:
         """The classes as a `Legend`."""
         return Legend.from_dicts(self.classes)
+
+
+def coarsen_footprint(footprint: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Round (west, south, east, north) degrees outward to whole degrees, so that no training place can be read from them."""
+    west, south, east, north = footprint
+    return (float(math.floor(west)), float(math.floor(south)), float(math.ceil(east)), float(math.ceil(north)))
 
 
 @runtime_checkable

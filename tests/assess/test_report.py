@@ -278,3 +278,29 @@ def test_missing_map_is_named(tmp_path: Path, assessment: Assessment, product: M
 
 def test_check_protocol_is_what_the_report_reads() -> None:
     assert isinstance(SimpleNamespace(checks=[]), CheckedSamples)
+
+
+@pytest.mark.parametrize(("language", "told"), [("es", "El mapa divide"), ("fr", "La carte divise"), ("pt", "O mapa divide")])
+def test_report_speaks_other_languages(tmp_path: Path, assessment: Assessment, language: Any, told: str) -> None:
+    text = write_report(tmp_path / "a.html", assessment=assessment, language=language).read_text(encoding="utf-8")
+    assert f'<html lang="{language}">' in text
+    assert told in text
+    assert "87,6\u00a0%" in text
+    assert "The map" not in text
+
+
+def test_methods_paragraph_is_in_the_report(full: str) -> None:
+    assert '<p class="copy">' in full
+    assert "The map was judged on 300 reference samples" in full
+
+
+def test_without_locations_the_training_area_is_whole_degrees(
+    tmp_path: Path, assessment: Assessment, samples: SampleTable
+) -> None:
+    card = ModelCard(model="svm", inputs=(INPUT,), classes=LEGEND.to_dicts(), footprint=(15.2, -45.9, 15.8, -45.1))
+    text = write_report(tmp_path / "a.html", assessment=assessment, samples=samples, card=card, no_locations=True).read_text(
+        encoding="utf-8"
+    )
+    assert "15\u00b0, -46\u00b0, 16\u00b0, -45\u00b0" in text
+    assert 'class="lw-chart lw-places"' not in text
+    assert "15.20" not in text

@@ -14,15 +14,12 @@ from landweave.assess.document import (
     Estimate,
 )
 from landweave.assess.sentences import (
-    area_text,
-    count_text,
     describe_areas,
     find_banners,
     find_key_figures,
-    join_names,
-    percent,
     summarise,
 )
+from landweave.assess.wording import ENGLISH
 
 
 def folds(accuracy: float, macro_f1: float | None = None, one_block: tuple[str, ...] = ()) -> CrossValidationScores:
@@ -57,26 +54,26 @@ def judged(estimator: str, **more: object) -> Assessment:
     ("value", "text"), [(0.9466, "94.7\u00a0%"), (None, "\u2013"), (0.0, "0.0\u00a0%"), (1.0, "100.0\u00a0%")]
 )
 def test_shares_are_percentages(value: float | None, text: str) -> None:
-    assert percent(value) == text
+    assert ENGLISH.percent(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(581385.6, "581\u202f386"), (12.345, "12.3"), (0.125, "0.12"), (0.0, "0"), (None, "\u2013")]
 )
 def test_areas_keep_about_four_digits(value: float | None, text: str) -> None:
-    assert area_text(value) == text
+    assert ENGLISH.area(value) == text
 
 
 def test_nothing_short_of_all_is_called_all() -> None:
-    assert (percent(0.9991, 0), percent(0.9996)) == ("more than 99\u00a0%", "more than 99.9\u00a0%")
+    assert (ENGLISH.percent(0.9991, 0), ENGLISH.percent(0.9996)) == ("more than 99\u00a0%", "more than 99.9\u00a0%")
 
 
 def test_counts_keep_the_decimal_of_shared_labels() -> None:
-    assert (count_text(1892), count_text(0.5)) == ("1\u202f892", "0.5")
+    assert (ENGLISH.count(1892), ENGLISH.count(0.5)) == ("1\u202f892", "0.5")
 
 
 def test_names_are_joined_as_people_do() -> None:
-    assert [join_names(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
+    assert [ENGLISH.join(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["none", "a", "a and b", "a, b and c"]
 
 
 def test_designed_sample_speaks_about_the_area() -> None:

@@ -15,6 +15,7 @@ from landweave.assess.document import (
     write_assessment,
 )
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
+from landweave.assess.methods import write_methods
 from landweave.assess.options import AssessOptions
 from landweave.assess.places import find_dependent
 from landweave.assess.reliability import draw_reliability, summarise_reliability
@@ -51,5 +52,6 @@ __all__ = [
     "summarise_cross_validation",
     "summarise_reliability",
     "write_assessment",
+    "write_methods",
     "write_report",
 ]

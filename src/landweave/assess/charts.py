@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from landweave.assess.document import MatrixTable
 from landweave.assess.pictures import nice_length
-from landweave.assess.sentences import count_text, percent
+from landweave.assess.wording import ENGLISH, Words
 from landweave.types import ModelInput, SampleTable
 
 __all__ = ["ClassSeries", "SeriesChart", "draw_matrix", "draw_places", "draw_series", "nice_ticks", "summarise_series"]
@@ -65,7 +65,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _LABEL_MAX else name[: _LABEL_MAX - 1] + "\u2026"
 
 
-def draw_matrix(matrix: MatrixTable) -> Markup:
+def draw_matrix(matrix: MatrixTable, words: Words = ENGLISH) -> Markup:
     """Draw the error matrix: counts, shares below them, agreement green, confusion orange, by the share of the row."""
     counts = np.array(matrix.counts, dtype=np.float64)
     shares = np.array(matrix.proportions, dtype=np.float64) if matrix.proportions is not None else None
@@ -76,8 +76,9 @@ def draw_matrix(matrix: MatrixTable) -> Markup:
     row_sum = weight.sum(axis=1, keepdims=True)
     strength = np.divide(weight, row_sum, out=np.zeros_like(weight), where=row_sum > 0)
     parts = [_column_label(name, left + _CELL * (j + 0.5), top) for j, name in enumerate(matrix.column_names)]
-    parts.append(f'<text class="lw-axis" x="{left:.0f}" y="14">reference \u2192</text>'
-                 f'<text class="lw-axis" x="{left - 8:.0f}" y="{top - 6:.0f}" text-anchor="end">map \u2193</text>')  # fmt: skip
+    parts.append(f'<text class="lw-axis" x="{left:.0f}" y="14">{words.say("matrix.reference")} \u2192</text>'
+                 f'<text class="lw-axis" x="{left - 8:.0f}" y="{top - 6:.0f}" text-anchor="end">'
+                 f"{words.say('matrix.map')} \u2193</text>")  # fmt: skip
     for i, name in enumerate(matrix.row_names):
         y = top + _ROW * i
         parts.append(f'<text x="{left - 8:.0f}" y="{y + _ROW / 2 + 4:.0f}" text-anchor="end">'
@@ -85,8 +86,8 @@ def draw_matrix(matrix: MatrixTable) -> Markup:
         for j in range(counts.shape[1]):
             agrees = matrix.row_codes[i] == matrix.column_codes[j]
             share = None if shares is None else float(shares[i, j])
-            parts.append(_cell(left + _CELL * j, y, float(counts[i, j]), share, float(strength[i, j]), agrees=agrees))
-    label = f"Error matrix of {len(matrix.row_names)} map classes against {len(matrix.column_names)} reference classes"
+            parts.append(_cell(left + _CELL * j, y, float(counts[i, j]), share, float(strength[i, j]), words, agrees=agrees))
+    label = words.say("matrix.alt", rows=len(matrix.row_names), columns=len(matrix.column_names))
     return _svg(width, height, parts, label, css="lw-matrix", scale_down=False)
 
 
@@ -95,7 +96,7 @@ def _column_label(name: str, x: float, top: float) -> str:
             f"<title>{escape(name)}</title>{escape(_short(name))}</text>")  # fmt: skip
 
 
-def _cell(x: float, y: float, count: float, share: float | None, strength: float, *, agrees: bool) -> str:
+def _cell(x: float, y: float, count: float, share: float | None, strength: float, words: Words, *, agrees: bool) -> str:
     kind = "lw-agree" if agrees else "lw-confuse"
     box = (f'<rect x="{x + 1:.0f}" y="{y + 1:.0f}" width="{_CELL - 2}" height="{_ROW - 2}" rx="4" class="{kind}" '
            f'fill-opacity="{0.75 * math.sqrt(strength):.2f}"/>')  # fmt: skip
@@ -104,9 +105,9 @@ def _cell(x: float, y: float, count: float, share: float | None, strength: float
     middle = x + _CELL / 2
     told = share if count > 0 else None
     base = y + _ROW / 2 + (5 if told is None else -1)
-    text = f'<text x="{middle:.0f}" y="{base:.0f}" text-anchor="middle"{faint}>{count_text(count)}</text>'
+    text = f'<text x="{middle:.0f}" y="{base:.0f}" text-anchor="middle"{faint}>{words.count(count)}</text>'
     if told is not None:
-        text += f'<text class="lw-small" x="{middle:.0f}" y="{base + 15:.0f}" text-anchor="middle">{percent(told)}</text>'
+        text += f'<text class="lw-small" x="{middle:.0f}" y="{base + 15:.0f}" text-anchor="middle">{words.percent(told)}</text>'
     return box + frame + text
 
 
@@ -150,7 +151,7 @@ def _spread(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def draw_series(samples: SampleTable, colors: Mapping[str, str]) -> list[SeriesChart]:
+def draw_series(samples: SampleTable, colors: Mapping[str, str], words: Words = ENGLISH) -> list[SeriesChart]:
     """Draw how each class looks: a chart per band over time, or per static input over its bands; in grey the other classes."""
     charts: list[SeriesChart] = []
     start = 0
@@ -159,14 +160,14 @@ def draw_series(samples: SampleTable, colors: Mapping[str, str]) -> list[SeriesC
         summary = summarise_series(samples, source, samples.feature_names[start : start + size])
         start += size
         if source.n_steps is not None and source.n_steps > 1:
-            labels = _step_labels(source)
+            labels = _step_labels(source, words)
             bands = sorted(source.bands, key=lambda b: source.kinds[source.bands.index(b)] != "index")  # indices tell most
-            charts += [_chart(band, summary[band], labels, colors) for band in bands]
+            charts += [_chart(band, summary[band], labels, colors, words) for band in bands]
         else:
             for kind in dict.fromkeys(source.kinds):  # kinds differ in unit, so that each has its own axis
                 bands = [b for b, k in zip(source.bands, source.kinds, strict=True) if k == kind]
                 title = bands[0] if len(bands) == 1 else f"{source.name}: {kind}"
-                charts.append(_chart(title, _over_bands([summary[b] for b in bands]), list(enumerate(bands)), colors))
+                charts.append(_chart(title, _over_bands([summary[b] for b in bands]), list(enumerate(bands)), colors, words))
     return charts
 
 
@@ -175,7 +176,7 @@ def _over_bands(bands: Sequence[list[ClassSeries]]) -> list[ClassSeries]:
             for i, c in enumerate(bands[0])]  # fmt: skip
 
 
-def _step_labels(source: ModelInput) -> list[tuple[int, str]]:
+def _step_labels(source: ModelInput, words: Words) -> list[tuple[int, str]]:
     """Three to five labelled steps: months, with the year where the series is longer than one."""
     steps = source.n_steps or 1
     at = sorted({round(k * (steps - 1) / 4) for k in range(5)})
@@ -189,22 +190,25 @@ def _step_labels(source: ModelInput) -> list[tuple[int, str]]:
     if days is None:
         return [(i, str(i + 1)) for i in at]
     long = (days[-1] - days[0]).days > 400 and source.dates is not None
-    return [(i, days[i].strftime("%b %Y" if long else "%b")) for i in at]
+    return [(i, words.month(days[i], year=long)) for i in at]
 
 
-def _chart(title: str, classes: list[ClassSeries], labels: list[tuple[int, str]], colors: Mapping[str, str]) -> SeriesChart:
+def _chart(
+    title: str, classes: list[ClassSeries], labels: list[tuple[int, str]], colors: Mapping[str, str], words: Words
+) -> SeriesChart:
     lows, highs = np.concatenate([c.p10 for c in classes]), np.concatenate([c.p90 for c in classes])
     if not np.isfinite(lows).any():
-        return SeriesChart(title, (), "no valid value in any sample")
+        return SeriesChart(title, (), words.say("series.none"))
     low, high = float(np.nanmin(lows)), float(np.nanmax(highs))
     pad = 0.05 * (high - low) or 0.5
-    drawn = tuple(_panel(c, classes, (low - pad, high + pad), labels, colors.get(c.name, "#777777")) for c in classes)
+    drawn = tuple(_panel(c, classes, (low - pad, high + pad), labels, colors.get(c.name, "#777777"), words) for c in classes)
     return SeriesChart(title, drawn, "")
 
 
 def _panel(
-    one: ClassSeries, all_of: list[ClassSeries], limits: tuple[float, float], labels: list[tuple[int, str]], color: str
-) -> Markup:
+    one: ClassSeries, all_of: list[ClassSeries], limits: tuple[float, float], labels: list[tuple[int, str]], color: str,
+    words: Words,
+) -> Markup:  # fmt: skip
     width, height, left, right, top, bottom = _PLOT
     steps = len(one.mean) - 1
     crowded = sum(len(label) for _, label in labels) * 6 > width - left  # then every other label moves down a line
@@ -216,23 +220,23 @@ def _panel(
         return top + (height - top - bottom) * (limits[1] - value) / (limits[1] - limits[0])
 
     parts = [f'<line class="lw-grid" x1="{left}" x2="{width - right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
-             f'<text class="lw-small" x="{left - 5}" y="{y(t) + 3:.1f}" text-anchor="end">{t:g}</text>'
+             f'<text class="lw-small" x="{left - 5}" y="{y(t) + 3:.1f}" text-anchor="end">{words.localise(f"{t:g}")}</text>'
              for t in nice_ticks(*limits)]  # fmt: skip
     for k, (step, label) in enumerate(labels):
         anchor = "middle" if not steps else "start" if step == 0 else "end" if step == steps else "middle"
         base = height - 14 + (11 if crowded and k % 2 else 0)
         parts.append(f'<text class="lw-small" x="{x(step):.1f}" y="{base}" text-anchor="{anchor}">{escape(label)}</text>')
     if not steps:
-        return _svg(width, height, [*parts, *_single(one, all_of, x(0), y, color)], _series_label(one), css="lw-series")
+        return _svg(width, height, [*parts, *_single(one, all_of, x(0), y, color)], _series_label(one, words), css="lw-series")
     parts += [f'<path class="lw-other" d="{_line(c.mean, x, y)}"/>' for c in all_of if c is not one]
     parts += [f'<path d="{d}" fill="{escape(color)}" fill-opacity="0.28"/>' for d in _bands(one, x, y)]
     parts.append(f'<path d="{_line(one.mean, x, y)}" fill="none" stroke="{escape(color)}" stroke-width="2.4" '
                  'stroke-linejoin="round" stroke-linecap="round"/>')  # fmt: skip
-    return _svg(width, height, parts, _series_label(one), css="lw-series")
+    return _svg(width, height, parts, _series_label(one, words), css="lw-series")
 
 
-def _series_label(one: ClassSeries) -> str:
-    return f"{one.name}: mean and 10th to 90th percentile of {one.n} samples"
+def _series_label(one: ClassSeries, words: Words) -> str:
+    return words.say("series.alt", name=one.name, n=one.n)
 
 
 def _single(one: ClassSeries, all_of: list[ClassSeries], x: float, y: _Axis, color: str) -> list[str]:
@@ -276,13 +280,15 @@ def _bands(one: ClassSeries, x: _Axis, y: _Axis) -> list[str]:
 # --- where the samples stand -----------------------------------------------------------------------------------------------
 
 
-def draw_places(samples: SampleTable, colors: Mapping[str, str], *, bbox: tuple[float, float, float, float] | None) -> Markup:
+def draw_places(samples: SampleTable, colors: Mapping[str, str], *, bbox: tuple[float, float, float, float] | None,
+                words: Words = ENGLISH) -> Markup:  # fmt: skip
     """Draw the places of the samples in their class colours, north up, with the map's extent as a dashed frame.
 
     Args:
         samples: The table; places on the same half pixel of the drawing are drawn once per class.
         colors: Class name -> "#rrggbb".
         bbox: Extent of the map in degrees (west, south, east, north), if there is one.
+        words: Language of the label.
     """
     lonlat, names = samples.to_xy("EPSG:4326"), samples.frame["class"].to_numpy()
     known = np.isfinite(lonlat).all(axis=1)
@@ -307,7 +313,7 @@ def draw_places(samples: SampleTable, colors: Mapping[str, str], *, bbox: tuple[
         parts.append(f'<path class="lw-dot lw-rim" d="{path}"/>'
                      f'<path class="lw-dot" d="{path}" stroke="{escape(colors.get(name, "#777777"))}"/>')  # fmt: skip
     parts.append(_places_scale(width, height, span_x * 111.32 / (span_x * scale)))
-    return _svg(width, height, parts, f"Places of {len(samples)} samples", css="lw-places", scale_down=True)
+    return _svg(width, height, parts, words.say("samples.places_alt", n=len(samples)), css="lw-places", scale_down=True)
 
 
 def _places_scale(width: float, height: float, km_per_px: float) -> str:

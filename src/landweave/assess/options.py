@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from landweave.assess.wording import Language
 from landweave.types import Options
 
 __all__ = ["AssessInterval", "AssessOptions", "Labels"]
@@ -62,3 +63,9 @@ class AssessOptions(Options):
         default=1000, ge=100, le=100_000, description="Draws of the block bootstrap behind standard errors without a design."
     )
     seed: int = Field(default=0, description="Seed of the bootstrap.")
+    language: Language = Field(default="en", description="Language of report.html: en, es, fr or pt.")
+    no_locations: bool = Field(
+        default=False,
+        description="Keep training places secret: the report shows no sample places, and the training area in report and model "
+        "card is rounded outward to whole degrees.",
+    )

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from landweave.assess import sentences
 from landweave.assess.charts import draw_matrix, draw_places, draw_series
 from landweave.assess.document import Assessment, ClassArea, CrossValidationScores, Estimate
+from landweave.assess.methods import write_methods
 from landweave.assess.pictures import MAX_BYTES, draw_map, draw_uncertainty, ramp_css
+from landweave.assess.wording import Language, Words, get_words
 from landweave.io.files import write_text
-from landweave.types import MapProduct, ModelCard, SampleTable
+from landweave.types import MapProduct, ModelCard, SampleTable, coarsen_footprint
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,6 +67,7 @@ def write_report(
     path: Path | str, *, assessment: Assessment, product: MapProduct | None = None, samples: SampleTable | None = None,
     card: ModelCard | None = None, check: CheckedSamples | None = None, lineage: Mapping[str, Any] | None = None,
     title: str = "", show_places: bool = True, seasons: Mapping[str, MapProduct] | None = None,
+    language: Language = "en", no_locations: bool = False,
 ) -> Path:  # fmt: skip
     """Write the report as one self-contained HTML file of at most 2 MB.
 
@@ -80,34 +83,40 @@ def write_report(
         show_places: False keeps the coordinates of the samples out of the report. They are also left out where the card
             gives no footprint, since such a model must not tell where it was trained.
         seasons: Start date -> map, where there are several; adds a small picture and the mapped areas of each.
+        language: Language of the page. Sentences of the assessment that have no key in the table stay English.
+        no_locations: Leave the places of the samples out and round the training area outward to whole degrees.
 
     Returns:
         The path.
 
     Raises:
+        AssessmentError: If there are no sentences in that language.
         SourceError: If the map cannot be read.
         DiskFullError: If the disk fills.
     """
-    series = dict(seasons or {})
+    words, series, record = get_words(language), dict(seasons or {}), lineage or {}
     colors = _colors(assessment, product or next(iter(series.values()), None), samples)
-    told = show_places and (card is None or card.footprint is not None)
+    told = show_places and not no_locations and (card is None or card.footprint is not None)
     context = {
-        "title": title or assessment.title or "Land-cover map", "a": assessment, "headline": sentences.summarise(assessment),
-        "figures": sentences.find_key_figures(assessment), "banners": sentences.find_banners(assessment),
-        "map": _map_view(product), "seasons": _season_view(series), "areas": _area_view(assessment.areas, colors),
-        "areas_text": sentences.describe_areas(assessment), "matrix": _matrix_view(assessment),
-        "classes": [(c, colors.get(c.name, _NO_COLOR)) for c in assessment.classes], "folds": _fold_view(assessment),
-        "samples": _sample_view(samples, colors, product, places=told), "places_told": told, "card": card,
-        "card_rows": _card_rows(card), "checks": [*assessment.checks, *(check.checks if check is not None else ())],
-        "lineage": _lineage_view(lineage or (card.lineage if card is not None else {})),
-        "attribution": str(((lineage or {}).get("recipe") or {}).get("attribution") or ""),
+        "title": title or assessment.title or words.say("untitled"), "a": assessment, "words": words,
+        "headline": sentences.summarise(assessment, words), "figures": sentences.find_key_figures(assessment, words),
+        "banners": sentences.find_banners(assessment, words), "map": _map_view(product), "seasons": _season_view(series),
+        "areas": _area_view(assessment.areas, colors), "areas_text": sentences.describe_areas(assessment, words),
+        "matrix": _matrix_view(assessment, words), "folds": _fold_view(assessment, words), "places_told": told, "card": card,
+        "classes": [(c, colors.get(c.name, _NO_COLOR)) for c in assessment.classes],
+        "samples": _sample_view(samples, colors, product, words, places=told),
+        "card_rows": _card_rows(card, words, coarse=no_locations),
+        "checks": [*assessment.checks, *(check.checks if check is not None else ())],
+        "lineage": _lineage_view(record or (card.lineage if card is not None else {}), words),
+        "methods": write_methods(record, card, assessment, language=language),
+        "attribution": str((record.get("recipe") or {}).get("attribution") or "").rstrip("."),
     }  # fmt: skip
-    html = _environment().get_template("report.html.j2").render(context)
+    html = _environment(words).get_template("report.html.j2").render(context)
     write_text(path, html)
     return Path(path)
 
 
-def _environment() -> Environment:
+def _environment(words: Words) -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def load(name: str) -> str:
@@ -115,31 +124,18 @@ def _environment() -> Environment:
 
     environment = Environment(loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)  # fmt: skip
-    environment.filters.update(percent=sentences.percent, area=sentences.area_text, count=sentences.count_text,
-                               interval=_interval, text=_plain_text)  # fmt: skip
+    environment.filters.update(percent=words.percent, area=words.area, count=words.count, fixed=words.fixed,
+                               said=words.translate, place=words.place,
+                               interval=lambda estimate: _interval(estimate, words))  # fmt: skip
+    environment.globals["t"] = words.say
     return environment
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: Estimate, words: Words) -> str:
     """Write the interval of a share, its standard error where there is no interval, or nothing."""
     if estimate.lower is not None and estimate.upper is not None:
         return f"{100 * estimate.lower:.0f}\u2013{100 * estimate.upper:.0f}"
-    return f"\u00b1\u202f{100 * estimate.se:.1f}" if estimate.se is not None else ""
-
-
-def _plain_text(value: Any) -> str:
-    """Write any JSON value for a reader."""
-    if value is None:
-        return "\u2013"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain_text(v) for v in value) or "none"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}: {_plain_text(v)}" for k, v in value.items()) or "none"
-    return str(value)
+    return f"\u00b1\u202f{words.fixed(100 * estimate.se, 1)}" if estimate.se is not None else ""
 
 
 def _colors(assessment: Assessment, product: MapProduct | None, samples: SampleTable | None) -> dict[str, str]:
@@ -197,29 +193,29 @@ def _area_view(areas: Sequence[ClassArea], colors: Mapping[str, str]) -> list[di
     return rows
 
 
-def _matrix_view(assessment: Assessment) -> dict[str, Any] | None:
+def _matrix_view(assessment: Assessment, words: Words) -> dict[str, Any] | None:
     matrix = assessment.error_matrix
     if matrix is None or not matrix.counts:
         return None
     counts = matrix.counts
     return {
-        "picture": draw_matrix(matrix), "text": sentences.describe_matrix(assessment), "m": matrix,
+        "picture": draw_matrix(matrix, words), "text": sentences.describe_matrix(assessment, words), "m": matrix,
         "row_sums": [sum(row) for row in counts], "column_sums": [sum(column) for column in zip(*counts, strict=True)],
         "total": sum(map(sum, counts)),
     }  # fmt: skip
 
 
-def _fold_view(assessment: Assessment) -> dict[str, Any] | None:
+def _fold_view(assessment: Assessment, words: Words) -> dict[str, Any] | None:
     """Columns of the cross-validation table: random, spatial, and spatial over the classes that can be learnt there."""
     folds = assessment.cross_validation
     if folds.random is None and folds.spatial is None:
         return None
-    columns = [_fold_column("Random folds", "random", s) for s in [folds.random] if s is not None]
+    columns = [_fold_column(words, "random", s) for s in [folds.random] if s is not None]
     if folds.spatial is not None:
-        columns.append(_fold_column("Spatial folds", "spatial", folds.spatial))
+        columns.append(_fold_column(words, "spatial", folds.spatial))
         if folds.spatial.classes_in_one_block and folds.spatial.overall_accuracy_learnable is not None:
-            columns.append(_learnable_column(folds.spatial))
-    columns += [_fold_column("kNNDM folds", "knndm", s) for s in [folds.knndm] if s is not None]
+            columns.append(_learnable_column(folds.spatial, words))
+    columns += [_fold_column(words, "knndm", s) for s in [folds.knndm] if s is not None]
     both = folds.random is not None and folds.spatial is not None
     names = [c.name for c in (folds.random or folds.spatial or _nothing()).classes]
     by_class = [(name, _score(folds.random, name), _score(folds.spatial, name)) for name in names]
@@ -235,20 +231,20 @@ def _score(scores: CrossValidationScores | None, name: str) -> Any:
     return next((c for c in scores.classes if c.name == name), None) if scores is not None else None
 
 
-def _fold_column(title: str, kind: str, s: CrossValidationScores) -> dict[str, Any]:
-    return {"title": title, "kind": kind, "s": s, "accuracy": s.overall_accuracy, "accuracy_se": s.overall_accuracy_se,
-            "f1": s.macro_f1, "f1_se": s.macro_f1_se, "classes": len([c for c in s.classes if c.n]) or None}  # fmt: skip
+def _fold_column(words: Words, kind: str, s: CrossValidationScores) -> dict[str, Any]:
+    return {"title": words.say(f"folds.{kind}"), "kind": kind, "s": s, "accuracy": s.overall_accuracy,
+            "accuracy_se": s.overall_accuracy_se, "f1": s.macro_f1, "f1_se": s.macro_f1_se, "classes": len([c for c in s.classes if c.n]) or None}  # fmt: skip
 
 
-def _learnable_column(s: CrossValidationScores) -> dict[str, Any]:
+def _learnable_column(s: CrossValidationScores, words: Words) -> dict[str, Any]:
     left = len([c for c in s.classes if c.n and c.is_learnable]) or None
-    return {"title": "Spatial folds, classes that can be learnt", "kind": "learnable", "s": s,
+    return {"title": words.say("folds.learnable"), "kind": "learnable", "s": s,
             "accuracy": s.overall_accuracy_learnable, "accuracy_se": s.overall_accuracy_learnable_se,
             "f1": s.macro_f1_learnable, "f1_se": s.macro_f1_learnable_se, "classes": left}  # fmt: skip
 
 
 def _sample_view(
-    samples: SampleTable | None, colors: Mapping[str, str], product: MapProduct | None, *, places: bool
+    samples: SampleTable | None, colors: Mapping[str, str], product: MapProduct | None, words: Words, *, places: bool
 ) -> dict[str, Any] | None:
     if samples is None:
         return None
@@ -261,11 +257,11 @@ def _sample_view(
         groups = int(own["group"].nunique()) if "group" in own else None
         rows.append({"name": name, "color": colors.get(name, _NO_COLOR), "n": len(own), "groups": groups, "by": by_purpose})
     bbox = _bbox(product) if product is not None else None
-    drawn = draw_series(samples, colors) if samples.inputs and len(samples) else []
+    drawn = draw_series(samples, colors, words) if samples.inputs and len(samples) else []
     return {
         "rows": rows, "n": len(samples), "purposes": purposes if len(purposes) > 1 else [], "design": samples.design,
         "rejected": _rejected(samples), "colors": colors,
-        "places": draw_places(samples, colors, bbox=bbox) if places and len(samples) else None,
+        "places": draw_places(samples, colors, bbox=bbox, words=words) if places and len(samples) else None,
         "series": drawn[:_BANDS_SHOWN], "more_series": drawn[_BANDS_SHOWN:],
         "names": [n for n in samples.legend.names if (frame["class"] == n).any()],
         "sub_pixel": int(frame["sub_pixel"].sum()) if "sub_pixel" in frame else 0,
@@ -289,45 +285,47 @@ def _bbox(product: MapProduct) -> tuple[float, float, float, float]:
     return float(box.left), float(box.bottom), float(box.right), float(box.top)
 
 
-def _card_rows(card: ModelCard | None) -> list[tuple[str, str]]:
+def _card_rows(card: ModelCard | None, words: Words, *, coarse: bool) -> list[tuple[str, str]]:
     if card is None:
         return []
-    rows = [("Model", card.title or card.model), ("Family", card.model)]
+    rows = [(words.say("model.name"), card.title or card.model), (words.say("model.family"), card.model)]
     for source in card.inputs:
-        steps = f", {source.n_steps} dates" if source.n_steps else ""
-        pixel = f", pixels of {source.metres[0]:.4g} x {source.metres[1]:.4g} m" if source.metres else ""
-        optional = "" if source.required else ", optional"
-        rows.append((f"Input {source.name}", f"{', '.join(source.bands)}{steps}{pixel}{optional}"))
-    rows += [("Training samples", _plain_text(card.n_samples)), ("Missing values", _missing_text(card))]
+        parts = [", ".join(source.bands)]
+        if source.n_steps:
+            parts.append(words.say("model.dates", n=source.n_steps))
+        if source.metres:
+            x, y = (words.localise(f"{v:.4g}") for v in source.metres)
+            parts.append(words.say("model.pixels", x=x, y=y))
+        parts += [] if source.required else [words.say("model.optional")]
+        rows.append((words.say("model.input", name=source.name), ", ".join(parts)))
+    missing = f"{words.say(f'model.missing.{card.missing}')}; {words.say('model.min_steps', n=card.min_valid_steps)}"
+    rows += [(words.say("model.samples"), words.plain(card.n_samples)), (words.say("model.missing"), missing)]
     if card.dates is not None:
-        rows.append(("Training dates", f"{card.dates[0]} to {card.dates[1]}"))
+        rows.append((words.say("model.training_dates"), words.say("range", low=card.dates[0], high=card.dates[1])))
     if card.footprint is not None:
-        rows.append(("Training area (W, S, E, N)", ", ".join(f"{v:.2f}\u00b0" for v in card.footprint)))
+        box = coarsen_footprint(card.footprint) if coarse else card.footprint
+        degrees = ", ".join(f"{words.fixed(v, 0 if coarse else 2)}\u00b0" for v in box)
+        rows.append((words.say("model.footprint"), degrees))
     if card.context_px:
-        rows.append(("Sees around a pixel", f"{card.context_px} px"))
-    return [*rows, *((f"Parameter {k}", _plain_text(v)) for k, v in card.params.items()), ("Licence", card.licence)]
+        rows.append((words.say("model.context"), f"{card.context_px} px"))
+    params = [(words.say("model.parameter", name=k), words.plain(v)) for k, v in card.params.items()]
+    return [*rows, *params, (words.say("licence"), card.licence)]
 
 
-def _missing_text(card: ModelCard) -> str:
-    how = {"fill": "gaps in a series are filled linearly", "native": "gaps are passed on to the model",
-           "mask": "gaps are 0 with a mask beside them"}[card.missing]  # fmt: skip
-    return f"{how}; a pixel without {card.min_valid_steps} valid date{'s' if card.min_valid_steps > 1 else ''} is nodata"
-
-
-def _lineage_view(lineage: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _lineage_view(lineage: Mapping[str, Any], words: Words) -> list[tuple[str, list[tuple[str, str]]]]:
     """Groups of (name, value): one per stage, one per other mapping, one for what stands alone."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for key, value in lineage.items():
         if key == "stages" and isinstance(value, list | tuple):
-            groups.update({f"stage: {stage.get('name', i + 1)}": _flatten(stage) for i, stage in enumerate(value)})
+            groups.update({f"stage: {stage.get('name', i + 1)}": _flatten(stage, words) for i, stage in enumerate(value)})
         elif isinstance(value, Mapping):
-            groups.setdefault(key.replace("_", " "), []).extend(_flatten(value))
+            groups.setdefault(key.replace("_", " "), []).extend(_flatten(value, words))
         else:
-            groups.setdefault("run", []).extend(_flatten({key: value}))
+            groups.setdefault("run", []).extend(_flatten({key: value}, words))
     return [(name, rows) for name, rows in groups.items() if rows]
 
 
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _flatten(value: Mapping[str, Any], words: Words, prefix: str = "") -> list[tuple[str, str]]:
     """Dotted keys and values of nested mappings; files as name, size and checksum; times, hosts and empty values left out."""
     rows: list[tuple[str, str]] = []
     for key, entry in value.items():
@@ -335,17 +333,17 @@ def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         if any(word in str(key).lower() for word in _VOLATILE) or entry in (None, "", [], (), {}):
             continue
         if isinstance(entry, Mapping):
-            rows += _flatten(entry, f"{name}.")
+            rows += _flatten(entry, words, f"{name}.")
         elif isinstance(entry, list | tuple) and all(isinstance(e, Mapping) and "path" in e for e in entry):
-            rows += [(name if i == 0 else "", _file_text(e)) for i, e in enumerate(entry[:_FILES_SHOWN])]
+            rows += [(name if i == 0 else "", _file_text(e, words)) for i, e in enumerate(entry[:_FILES_SHOWN])]
             if len(entry) > _FILES_SHOWN:
-                rows.append(("", f"and {len(entry) - _FILES_SHOWN} more in lineage.json"))
+                rows.append(("", words.say("lineage.more", n=len(entry) - _FILES_SHOWN)))
         else:
-            rows.append((name, _plain_text(entry)))
+            rows.append((name, words.plain(entry)))
     return rows
 
 
-def _file_text(record: Mapping[str, Any]) -> str:
-    size = f", {record['size']} bytes" if record.get("size") is not None else ""
+def _file_text(record: Mapping[str, Any], words: Words) -> str:
+    size = f", {words.say('lineage.bytes', n=record['size'])}" if record.get("size") is not None else ""
     checksum = f", sha256 {record['sha256']}" if record.get("sha256") else ""
     return f"{Path(str(record['path'])).name}{size}{checksum}"

@@ -268,13 +268,23 @@ def assess(
     _print_assessment(assessment)
 
 
-def report(recipe: RecipePath, out: OutFolder) -> None:
-    """Write report.html anew from the artefacts in the folder."""
+def report(
+    recipe: RecipePath,
+    out: OutFolder,
+    language: Annotated[str | None, typer.Option(help="en, es, fr or pt; the recipe's (assess.language) by default.")] = None,
+    no_locations: Annotated[
+        bool, typer.Option("--no-locations", help="No sample places; training area rounded outward to whole degrees.")
+    ] = False,
+) -> None:
+    """Write report.html anew from the artefacts in the folder, in the recipe's language or another."""
     from landweave.assess import read_assessment
+    from landweave.assess.wording import get_words
     from landweave.recipe.run import make_report, open_products
 
     job = _job(recipe, out, 1, "2GiB", False, None, "report")
-    path = make_report(job, read_assessment(out / "assessment.json"), open_products(job))
+    spoken = None if language is None else get_words(language).language
+    path = make_report(job, read_assessment(out / "assessment.json"), open_products(job), language=spoken,
+                       no_locations=no_locations)  # fmt: skip
     print_line(f"report: {path}")
 
 

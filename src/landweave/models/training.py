@@ -16,7 +16,7 @@ from landweave.models.inputs import prepare_features
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import ModelFamily, get_model
-from landweave.types import ModelCard, SampleTable
+from landweave.types import ModelCard, SampleTable, coarsen_footprint
 
 __all__ = ["fit_model", "train_model"]
 
@@ -37,6 +37,7 @@ class _Rows:
 def train_model(
     samples: SampleTable, *, options: ModelOptions, licence: str = "unspecified",
     lineage: Mapping[str, Any] | None = None, metrics: Mapping[str, Mapping[str, float]] | None = None,
+    no_locations: bool = False,
 ) -> PixelModel:  # fmt: skip
     """Train a model on all rows of a sample table whose `purpose` is not "reference".
 
@@ -46,6 +47,7 @@ def train_model(
         licence: Licence of the model, for its card.
         lineage: More to keep in the card (input checksums, where the samples come from).
         metrics: Cross-validation scores for the card: "random", "spatial" -> name -> value.
+        no_locations: Round the card's footprint outward to whole degrees.
 
     Returns:
         A model that predicts from arrays alone.
@@ -59,7 +61,9 @@ def train_model(
     family = find_family(options)
     rows = _usable_rows(samples, options)
     model = _fit(samples, rows, family, options, _make_card(samples, rows, family, options))
-    extra = {"licence": licence, "metrics": {k: dict(v) for k, v in (metrics or {}).items()}}
+    extra: dict[str, Any] = {"licence": licence, "metrics": {k: dict(v) for k, v in (metrics or {}).items()}}
+    if no_locations and model.card.footprint is not None:
+        extra["footprint"] = coarsen_footprint(model.card.footprint)
     card = model.card.model_copy(update={**extra, "lineage": {**model.card.lineage, **(lineage or {})}})
     return PixelModel(card, model.engine, model.columns)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.assess import Assessment, Baseline, CrossValidationSummary
+from landweave.assess.wording import Language
 from landweave.cube import load_cube, open_cube, write_cube
 from landweave.errors import AssessmentError, CubeError, RecipeError, SampleError
 from landweave.imagery import find_scenes, items_path
@@ -314,6 +315,8 @@ def make_model(job: Job) -> Predictor:
     """Cross-validate and train; make `model/`, or load it where it is finished."""
     samples = _read_samples(job)
     keys = {**job.options("model", "split", "licence"), "samples": sha256_file(job.folder / "samples.parquet")}
+    if job.recipe.assess.no_locations:
+        keys["no_locations"] = True
     folder = job.folder / "model"
     if job.ledger.is_finished("model", keys, ["model", "validation.json"]):
         return load_model(folder)
@@ -325,7 +328,8 @@ def make_model(job: Job) -> Predictor:
         validation = validate(job, training, options)
         lineage = {"samples_sha256": keys["samples"], "recipe": job.recipe.name}
         model = train_model(training, options=options, licence=job.recipe.licence, lineage=lineage,
-                            metrics=_card_metrics(validation["cross_validation"]))  # fmt: skip
+                            metrics=_card_metrics(validation["cross_validation"]),
+                            no_locations=job.recipe.assess.no_locations)  # fmt: skip
         model = _add_uncertainty(job, model, training, options)
         save_model(model, folder)
         write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
@@ -532,8 +536,19 @@ def _predict_rows(job: Job, samples: SampleTable) -> NDArray[np.int64]:
     return np.where(untold, -1, np.where(untold[:, None], 0, proba).argmax(axis=1))
 
 
-def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProduct]) -> Path:
-    """Make `report.html`, and one report per season where there are several maps."""
+def make_report(
+    job: Job, assessment: Assessment, products: Mapping[str, MapProduct], *, language: Language | None = None,
+    no_locations: bool = False,
+) -> Path:  # fmt: skip
+    """Make `report.html`, and one report per season where there are several maps.
+
+    Args:
+        job: The run.
+        assessment: Its numbers.
+        products: Its maps, by the season's start.
+        language: Of the report; the recipe's by default.
+        no_locations: Keep training places out even where the recipe does not ask for it.
+    """
     from landweave.assess import write_report
 
     samples = _read_samples(job)
@@ -541,14 +556,17 @@ def make_report(job: Job, assessment: Assessment, products: Mapping[str, MapProd
     check = check_samples(samples, options=job.recipe.split)
     lineage = job.ledger.read().model_dump(mode="json")
     title = job.recipe.title or job.recipe.name
+    asked = job.recipe.assess
+    style: Any = {"language": language or asked.language, "no_locations": no_locations or asked.no_locations}
     for start, product in products.items():
         if start and len(products) > 1:
             one = assess_season(assessment, product)
             write_report(product.folder / "report.html", assessment=one, product=product, card=card,
-                         title=f"{title}, season of {start}")  # fmt: skip
+                         title=f"{title}, season of {start}", **style)  # fmt: skip
     only = next(iter(products.values())) if len(products) == 1 else None
     path = write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
-                        check=check, lineage=lineage, title=title, seasons=products if len(products) > 1 else None)  # fmt: skip
+                        check=check, lineage=lineage, title=title, seasons=products if len(products) > 1 else None,
+                        **style)  # fmt: skip
     if only is not None and "item" in only.files:
         add_asset(only.files["item"], "report", {
             "href": "./report.html", "type": "text/html", "title": "Accuracy and areas", "roles": ["metadata"],
