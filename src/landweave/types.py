@@ -33,6 +33,9 @@ MissingPolicy = Literal["fill", "native", "mask"]
 """What a model does with gaps in a series: `fill` (linear, edges take the nearest), `native` (NaN passed on),
 `mask` (value 0 plus a mask)."""
 
+ExecutorName = Literal["threads", "processes", "dask"]
+"""Where the blocks of a map are computed; never changes a pixel."""
+
 
 class Options(BaseModel):
     """Base of every stage's options: frozen, and an unknown key is an error."""

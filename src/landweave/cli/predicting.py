@@ -12,7 +12,7 @@ from landweave.errors import ModelError, OutputExistsError, SourceError
 from landweave.imagery import SourceOptions, find_scenes
 from landweave.maps import MapOptions, open_map, predict_map
 from landweave.models import check_inputs, load_model
-from landweave.types import CubeSet, MapProduct, ModelCard, Progress
+from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Progress
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ def predict_images(
     memory: str,
     overwrite: bool,
     progress: Progress | None,
+    executor: ExecutorName = "threads",
+    scheduler: str | None = None,
 ) -> tuple[MapProduct, list[str]]:
     """Map images with a saved model.
 
@@ -48,6 +50,8 @@ def predict_images(
         memory: Budget of the process.
         overwrite: Replace what is there.
         progress: Told of every block.
+        executor: Where blocks are computed.
+        scheduler: Address of a dask scheduler.
 
     Returns:
         The map, and warnings about the images.
@@ -66,8 +70,9 @@ def predict_images(
     options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing)
     anew = overwrite and not is_file  # the hidden folder of a single file is ours alone: resume there
     product = predict_map(
-        model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=anew, progress=progress
-    )
+        model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=anew, progress=progress,
+        executor=executor, scheduler=scheduler,
+    )  # fmt: skip
     return (_move(product, out) if is_file else product), warnings
 
 

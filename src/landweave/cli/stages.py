@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landweave.cli.show import err, print_line, print_table, print_warning, progress_bars
+from landweave.types import ExecutorName
 
 if TYPE_CHECKING:
     from landweave.recipe import Job
@@ -27,6 +28,13 @@ OutFolder = Annotated[
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, help="Threads that compute blocks; never changes a pixel.")]
 Memory = Annotated[str, typer.Option("--memory", help="Memory budget of the whole process, e.g. 2GiB.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew where the folder holds another run's result.")]
+Executor = Annotated[
+    ExecutorName, typer.Option("--executor", help="Where the map's blocks are computed; never changes a pixel.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, e.g. tcp://HOST:8786, with --executor dask."),
+]
 DEFAULT_WORKERS = min(8, os.cpu_count() or 1)
 
 
@@ -71,15 +79,26 @@ def simulate(
     print_line(f"truth:  {land.files['truth']}")
 
 
-def plan(recipe: RecipePath, workers: Workers = DEFAULT_WORKERS, memory: Memory = "2GiB") -> None:
-    """Say what a recipe would do: scenes, grid, blocks, dates, memory, disk. Writes nothing.
+def plan(
+    recipe: RecipePath,
+    workers: Workers = DEFAULT_WORKERS,
+    memory: Memory = "2GiB",
+    rate_mpx_s: Annotated[
+        float | None, typer.Option(help="Million pixels per second of one core, as you measured them; ours by default.")
+    ] = None,
+    price_per_core_hour: Annotated[float, typer.Option(help="Price of a core for an hour, in any currency.")] = 0.05,
+    area_km2: Annotated[float | None, typer.Option(help="An area, a country's say, to estimate the cost of.")] = None,
+) -> None:
+    """Say what a recipe would do: scenes, grid, blocks, dates, memory, disk, cost. Writes nothing.
 
     Opens every file that the recipe names, so that a missing or broken one shows now and not after an hour.
     """
+    from landweave.maps.cost import RATE_MPX_S, CostOptions
     from landweave.recipe import read_recipe
     from landweave.recipe.plan import plan_recipe
 
-    for table in plan_recipe(read_recipe(recipe), workers=workers, memory=memory):
+    cost = CostOptions(RATE_MPX_S if rate_mpx_s is None else rate_mpx_s, price_per_core_hour, area_km2)
+    for table in plan_recipe(read_recipe(recipe), workers=workers, memory=memory, cost=cost):
         print_table(table.title, table.columns, table.rows, right=table.right)
 
 
@@ -89,6 +108,8 @@ def run(
     workers: Workers = DEFAULT_WORKERS,
     memory: Memory = "2GiB",
     overwrite: Overwrite = False,
+    executor: Executor = "threads",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a recipe from imagery to report: cube, samples, model, map, assessment.
 
@@ -101,7 +122,10 @@ def run(
 
     started = time.perf_counter()
     with progress_bars() as progress:
-        result = run_recipe(read_recipe(recipe), out, workers=workers, memory=memory, overwrite=overwrite, progress=progress)
+        result = run_recipe(
+            read_recipe(recipe), out, workers=workers, memory=memory, overwrite=overwrite, progress=progress,
+            executor=executor, scheduler=scheduler,
+        )  # fmt: skip
     for warning in result.warnings:
         print_warning(warning)
     _print_assessment(result.assessment)
@@ -194,6 +218,8 @@ def predict(
     workers: Workers = DEFAULT_WORKERS,
     memory: Memory = "2GiB",
     overwrite: Overwrite = False,
+    executor: Executor = "threads",
+    scheduler: Scheduler = None,
 ) -> None:
     """Map images, or a cube, with a saved model.
 
@@ -204,24 +230,29 @@ def predict(
     from landweave.cli.predicting import ImageRequest, predict_images
 
     if model.suffix in (".yaml", ".yml"):
-        _predict_recipe(model, out, workers, memory, overwrite)
+        _predict_recipe(model, out, workers, memory, overwrite, executor, scheduler)
         return
     names = tuple(b.strip() for b in bands.split(",")) if bands else None
     request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing)
     with progress_bars() as progress:
         product, warnings = predict_images(
-            model, request, out, workers=workers, memory=memory, overwrite=overwrite, progress=progress
-        )
+            model, request, out, workers=workers, memory=memory, overwrite=overwrite, progress=progress,
+            executor=executor, scheduler=scheduler,
+        )  # fmt: skip
     for warning in warnings:
         print_warning(warning)
     _print_map(product)
 
 
-def _predict_recipe(recipe: Path, out: Path, workers: int, memory: str, overwrite: bool) -> None:
-    from landweave.recipe.run import load_job_model, make_maps, open_job_cube
+def _predict_recipe(
+    recipe: Path, out: Path, workers: int, memory: str, overwrite: bool, executor: ExecutorName, scheduler: str | None
+) -> None:
+    from landweave.recipe import read_recipe
+    from landweave.recipe.run import Job, load_job_model, make_maps, open_job_cube
 
     with progress_bars() as progress:
-        job = _job(recipe, out, workers, memory, overwrite, progress, "predict")
+        command = "landweave predict"
+        job = Job(read_recipe(recipe), out, workers, memory, overwrite, progress, command, executor, scheduler)
         products, warnings = make_maps(job, open_job_cube(job), load_job_model(job))
     for warning in warnings:
         print_warning(warning)

@@ -28,9 +28,9 @@ from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.products import make_specs, write_products
 from landweave.maps.store import BlockStore, ProductLayout
-from landweave.maps.workers import ExecutorName, count_processes, open_crew
+from landweave.maps.workers import count_processes, open_crew
 from landweave.models import check_inputs
-from landweave.types import CubeSet, MapProduct, ModelCard, Predictor, Progress
+from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Predictor, Progress
 
 __all__ = ["predict_map", "predict_maps"]
 

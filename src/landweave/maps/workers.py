@@ -20,7 +20,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numba
 from rasterio._env import set_gdal_config
@@ -29,10 +29,9 @@ from landweave.errors import MapError, MissingExtraError
 from landweave.grid import Window
 from landweave.maps.engine import BlockJob, BlockReport, Crew, run_block
 from landweave.maps.memory import PeakMeter
+from landweave.types import ExecutorName
 
-__all__ = ["ExecutorName", "count_processes", "open_crew"]
-
-ExecutorName = Literal["threads", "processes", "dask"]
+__all__ = ["count_processes", "open_crew"]
 
 _log = logging.getLogger(__name__)
 _CONNECT_S = 5

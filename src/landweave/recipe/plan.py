@@ -9,6 +9,7 @@ from landweave.cube import estimate_size, load_cube, make_inputs, season_windows
 from landweave.errors import SourceError
 from landweave.grid import crs_of, metres_per_pixel
 from landweave.io.cog import estimate_cog_bytes
+from landweave.maps.cost import GLOBE_KM2, RATE_COMMAND, RATE_MPX_S, CostOptions, count_values, estimate_cost
 from landweave.maps.memory import parse_bytes, plan_memory
 from landweave.maps.products import make_specs
 from landweave.recipe.document import Recipe
@@ -29,13 +30,14 @@ class PlanTable:
     right: tuple[int, ...] = ()
 
 
-def plan_recipe(recipe: Recipe, *, workers: int = 1, memory: str = "2GiB") -> list[PlanTable]:
+def plan_recipe(recipe: Recipe, *, workers: int = 1, memory: str = "2GiB", cost: CostOptions | None = None) -> list[PlanTable]:
     """Open all that a recipe names and say what a run would do; nothing is written.
 
     Args:
         recipe: The recipe.
         workers: Threads of the run.
         memory: Budget of the run.
+        cost: What the estimate for larger areas rests on.
 
     Raises:
         LandweaveError: What a run would raise for a missing file, a wrong band, samples off the grid.
@@ -47,6 +49,8 @@ def plan_recipe(recipe: Recipe, *, workers: int = 1, memory: str = "2GiB") -> li
     tables += [_grid(recipe, cubes)] if cubes is not None else []
     tables.append(_samples(samples))
     tables.append(_work(recipe, cubes, samples, (workers, memory)))
+    if cubes is not None:
+        tables.append(_cost(recipe, cubes, samples, cost or CostOptions()))
     return tables
 
 
@@ -114,3 +118,27 @@ def _work(recipe: Recipe, cubes: CubeSet | None, samples: SampleTable, machine: 
     else:
         rows.append(("map", "none: the recipe has no imagery"))
     return PlanTable("Work", ("what", "value"), rows)
+
+
+def _cost(recipe: Recipe, cubes: CubeSet, samples: SampleTable, options: CostOptions) -> PlanTable:
+    """Say on paper what this map, a given area and the globe take with the recipe's bands and dates."""
+    grid = cubes.geobox
+    dx, dy = metres_per_pixel(grid)
+    n_px = grid.shape[0] * grid.shape[1]
+    write = sum(estimate_cog_bytes(grid, s) for s in make_specs(samples.legend, recipe.map).values()) / n_px
+    areas = [("this grid", n_px * dx * dy / 1e6)]
+    areas += [("the area given", options.area_km2)] if options.area_km2 is not None else []
+    rows = []
+    for name, area in [*areas, ("the globe's land", GLOBE_KM2)]:
+        cost = estimate_cost(
+            area, pixel_m=(dx, dy), values_per_px=count_values(cubes), write_bytes_per_px=write, options=options
+        )
+        rows.append((
+            name, f"{cost.area_km2:,.0f}", f"{cost.tiles:,.1f}", f"{cost.core_hours:,.2f}", f"{cost.read_bytes / 1e9:,.1f}",
+            f"{cost.write_bytes / 1e9:,.1f}", f"{cost.money:,.2f}",
+        ))  # fmt: skip
+    source = f", by `{RATE_COMMAND}`" if options.rate_mpx_s == RATE_MPX_S else ""
+    title = (f"Cost on paper, at {options.rate_mpx_s:g} Mpx/s per core{source}, {options.price_per_core_hour:g} per core-hour; "
+             "without moving images")  # fmt: skip
+    columns = ("map of", "km2", "100 km tiles", "core-hours", "GB read, raw", "GB written, at most", "money")
+    return PlanTable(title, columns, rows, (1, 2, 3, 4, 5, 6))

@@ -56,7 +56,7 @@ from landweave.samples import (
     split_resamples,
     split_spatial,
 )
-from landweave.types import CubeSet, MapProduct, Predictor, Progress, SampleTable, Scene
+from landweave.types import CubeSet, ExecutorName, MapProduct, Predictor, Progress, SampleTable, Scene
 
 __all__ = ["Job", "RunResult", "run_recipe"]
 
@@ -72,6 +72,8 @@ class Job:
     overwrite: bool = False
     progress: Progress | None = None
     command: str = "landweave run"
+    executor: ExecutorName = "threads"
+    scheduler: str | None = None
     ledger: Ledger = field(init=False)
     _known: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
 
@@ -125,7 +127,7 @@ class RunResult:
 
 def run_recipe(
     recipe: Recipe, folder: Path | str, *, workers: int = 1, memory: str = "2GiB", overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | None = None, executor: ExecutorName = "threads", scheduler: str | None = None,
 ) -> RunResult:  # fmt: skip
     """Run every stage of a recipe; stages that are finished with the same inputs and options are kept.
 
@@ -136,11 +138,15 @@ def run_recipe(
         memory: Budget of the whole process, such as "2GiB".
         overwrite: Start anew where the folder holds another run's result.
         progress: Told of every step of long work.
+        executor: Where the map's blocks are computed: "threads", "processes" or "dask".
+        scheduler: Address of a dask scheduler.
 
     Raises:
         LandweaveError: Any of its kinds; nothing unfinished carries a final name.
     """
-    job = Job(recipe, Path(folder), workers, memory, overwrite, progress)
+    job = Job(
+        recipe, Path(folder), workers, memory, overwrite, progress, executor=executor, scheduler=scheduler
+    )  # fmt: skip
     with lock_folder(job.folder):
         cubes = make_cube(job)
         samples, _ = make_samples(job, cubes)
@@ -461,7 +467,8 @@ def make_maps(job: Job, cubes: CubeSet | None, model: Predictor) -> tuple[dict[s
         folder = job.folder if start is None else job.folder / "maps" / start.isoformat()
         made["" if start is None else start.isoformat()] = predict_map(
             model, one, folder, options=options, workers=job.workers, memory=job.memory, overwrite=job.overwrite,
-            lineage=job.ledger.read(), progress=job.progress, inputs=_map_inputs(job),
+            lineage=job.ledger.read(), progress=job.progress, inputs=_map_inputs(job), executor=job.executor,
+            scheduler=job.scheduler,
         )  # fmt: skip
     return made, list(dict.fromkeys(warnings))
 
@@ -571,6 +578,7 @@ def make_report(
         add_asset(only.files["item"], "report", {
             "href": "./report.html", "type": "text/html", "title": "Accuracy and areas", "roles": ["metadata"],
         })  # fmt: skip
+        job.ledger.refresh_output("map", only.files["item"].name)
     return path
 
 
