@@ -88,6 +88,16 @@ class Ledger:
         lineage = self.read().with_stage(stage)
         write_lineage(lineage.model_copy(update={"recipe": self._recipe, "command": self._command}), self.folder)
 
+    def refresh_output(self, name: str, output: str) -> None:
+        """Record an output of a finished stage anew, after a later stage has added to it."""
+        lineage = self.read()
+        stage = lineage.find_stage(name)
+        if stage is None:
+            return
+        now = record_file(self.folder / output, relative_to=self.folder)
+        outputs = tuple(now if f.path == output else f for f in stage.outputs)
+        write_lineage(lineage.with_stage(stage.model_copy(update={"outputs": outputs})), self.folder)
+
     def _keys(self, keys: dict[str, Any]) -> dict[str, Any]:
         return {**keys, "landweave": landweave.__version__}
 
