@@ -99,7 +99,8 @@ def gdal_path(path: str) -> str:
     hints = _split(path)
     options = {
         "max_retry": hints.retries, "retry_delay": _BACKOFF_S, "connecttimeout": f"{hints.timeout_s:g}",
-        "low_speed_time": f"{max(hints.timeout_s, 1):.0f}", "low_speed_limit": 1, "list_dir": "no", "empty_dir": "yes", "use_head": "no",
+        "low_speed_time": f"{max(hints.timeout_s, 1):.0f}", "low_speed_limit": 1, "use_head": "no",
+        "list_dir": "no", "empty_dir": "yes",  # no side files (.aux.xml, .msk) are asked for
     }  # fmt: skip
     return f"/vsicurl?{urlencode(options)}&url={quote(_sign(hints), safe='')}"
 
