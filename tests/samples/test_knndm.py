@@ -5,7 +5,7 @@ import pytest
 from pyproj import Geod
 
 from landweave.errors import SplitError
-from landweave.samples import SplitOptions, match_distances, split_knndm, split_spatial
+from landweave.samples import SampleOptions, SplitOptions, import_series, match_distances, split_knndm, split_spatial
 from landweave.samples.knndm import draw_prediction_places
 
 
@@ -68,3 +68,12 @@ def test_fewer_places_than_folds_are_refused(make_samples):
     samples = make_samples(np.array([[0.0, 0], [1, 1], [2, 0], [3, 3]]), list("abab"))
     with pytest.raises(SplitError, match="4 places, fewer than 5 folds"):
         split_knndm(samples, SplitOptions())
+
+
+@pytest.mark.real
+def test_mato_grosso_is_clustered_and_matched(real_data):
+    path = real_data / "modis-matogrosso" / "sits_matogrosso_mod13q1_1892x23x6.npz"
+    samples = import_series(SampleOptions(series=str(path), sensor="modis-mod13q1"))
+    found = match_distances(samples, SplitOptions())
+    assert found.n_clusters is not None
+    assert found.wasserstein_m < 0.3 * found.random_wasserstein_m  # 7 to 8 km against 43 km
