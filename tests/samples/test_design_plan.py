@@ -44,7 +44,9 @@ def test_a_pilot_sample_changes_what_is_expected():
 
 
 def test_a_half_width_gives_the_size():
-    assert 1.96 * plan(half_width=0.03).overall_se == pytest.approx(0.03, rel=0.01)
+    for allocation in ("proportional", "neyman", "equal"):
+        made = plan(half_width=0.03, allocation=allocation, expected_accuracy={"forest": 0.98, "crop": 0.7, "mine": 0.5})
+        assert 1.96 * made.overall_se == pytest.approx(0.03, rel=0.01)
     assert plan(kind="simple", half_width=0.03).total == 683
     assert plan(kind="cluster", half_width=0.03, design_effect=2).total == 1366
 

@@ -117,13 +117,15 @@ def _shares(
     return made
 
 
-def _total(px: NDArray[np.float64], accuracy: NDArray[np.float64], options: DrawOptions) -> int:
+def _total(
+    px: NDArray[np.float64], accuracy: NDArray[np.float64], options: DrawOptions, rates: NDArray[np.float64] | None = None
+) -> int:
     if options.n is not None:
         return options.n
     if options.half_width is None:
         raise SampleError(f"a {options.kind} design needs its size; give n or half_width")
-    if options.kind == "stratified":
-        return size_for_overall(px, accuracy, options.half_width)
+    if rates is not None:
+        return size_for_overall(px, accuracy, options.half_width, rates=rates)
     share = float((px / px.sum() * accuracy).sum())
     return size_for_share(share, options.half_width, design_effect=options.design_effect)
 
@@ -139,7 +141,8 @@ def _allocate(
         _check_names("target_se", options.target_se, names)
         wanted = size_for_areas(px, shares, {names.index(k): v for k, v in options.target_se.items()})
     else:
-        wanted = share_out(_total(px, accuracy, options), _rates(px, names, accuracy, shares, options))
+        rates = _rates(px, names, accuracy, shares, options)
+        wanted = share_out(_total(px, accuracy, options, rates), rates)
     wanted = np.maximum(wanted, np.minimum(options.min_per_stratum, px).astype(np.int64))
     for name, n, size in zip(names, wanted, px, strict=True):
         if n > size:

@@ -49,25 +49,33 @@ def size_for_share(share: float, half_width: float, *, level: float = 0.95, desi
     return max(2, math.ceil(design_effect * z_value(level) ** 2 * share * (1 - share) / half_width**2 - 1e-9))
 
 
-def size_for_overall(sizes: NDArray[Any], accuracy: NDArray[Any], half_width: float, *, level: float = 0.95) -> int:
+def size_for_overall(
+    sizes: NDArray[Any], accuracy: NDArray[Any], half_width: float, *, level: float = 0.95, rates: NDArray[Any] | None = None
+) -> int:
     """Give the size of a stratified sample in which overall accuracy is known to +- `half_width`.
 
     n = (sum_h W_h S_h / S(O))^2 with S_h = sqrt(U_h (1 - U_h)) and S(O) = half_width / z (Olofsson et al. 2014,
-    doi:10.1016/j.rse.2014.02.015, eq. 13, after Cochran 1977, eq. 5.25); it is met by Neyman's allocation, and nearly so by
-    others.
+    doi:10.1016/j.rse.2014.02.015, eq. 13, after Cochran 1977, eq. 5.25) for Neyman's allocation, which needs the fewest; for
+    any other with shares r_h of the sample n = sum_h W_h^2 S_h^2 / r_h / S(O)^2.
 
     Args:
         sizes: Sizes of the strata (H,).
         accuracy: User's accuracy expected in each (H,).
         half_width: Half the width of the interval wanted, as a share.
         level: Its confidence level.
+        rates: In what proportions the sample is shared out (H,); Neyman's by default.
 
     Raises:
         SampleError: If an accuracy or the width lies outside 0..1.
     """
     _check_share("half-width", half_width)
     w, s = _weights(sizes), np.sqrt(_checked_accuracy(accuracy) * (1 - np.asarray(accuracy)))
-    return max(2, math.ceil(float((w * s).sum() / (half_width / z_value(level))) ** 2 - 1e-9))
+    target = half_width / z_value(level)
+    if rates is None:
+        return max(2, math.ceil(float((w * s).sum() / target) ** 2 - 1e-9))
+    r = _weights(rates)
+    needed = (w * s)[w > 0] ** 2 / r[w > 0]
+    return max(2, math.ceil(float(needed.sum()) / target**2 - 1e-9))
 
 
 def size_for_areas(sizes: NDArray[Any], shares: NDArray[Any], target_se: Mapping[int, float]) -> NDArray[np.int64]:
