@@ -110,6 +110,16 @@ def train(folder: Path, args: argparse.Namespace) -> None:
     (folder / "forest.pickle").write_bytes(pickle.dumps(plain))
 
 
+def prepare(folder: Path, args: argparse.Namespace) -> None:
+    """Make the COG and the model, unless they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = json.dumps([args.side, args.samples, args.trees, args.seed])
+    if not (folder / "made.json").exists() or (folder / "made.json").read_text() != made:
+        make_cog(folder / "scene.tif", args.side, args.seed)
+        train(folder, args)
+        (folder / "made.json").write_text(made)
+
+
 def run_sklearn_memory(folder: Path, jobs: int) -> tuple[float, np.ndarray]:
     """Predict from an array of float32 reflectance, in parts, as the votes of all pixels would not fit."""
     forest = pickle.loads((folder / "forest.pickle").read_bytes()).set_params(n_jobs=jobs)
@@ -183,12 +193,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=NAMES, choices=NAMES)
     args = parser.parse_args()
     folder = Path(args.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    made = json.dumps([args.side, args.samples, args.trees, args.seed])
-    if not (folder / "made.json").exists() or (folder / "made.json").read_text() != made:
-        make_cog(folder / "scene.tif", args.side, args.seed)
-        train(folder, args)
-        (folder / "made.json").write_text(made)
+    prepare(folder, args)
     what = f"{args.side}^2 px x {len(BANDS)} bands, {args.trees} trees"
     print(f"{platform.machine()}, {multiprocessing.cpu_count()} cores; {what}")
     context = multiprocessing.get_context("spawn")

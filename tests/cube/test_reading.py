@@ -9,8 +9,9 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landweave.cube import CubeOptions, load_cube
+from landweave.cube import CubeOptions, load_cube, reading
 from landweave.cube.reading import combine
+from landweave.io.rasters import read_window
 from landweave.types import Scene
 
 Write = Callable[..., str]
@@ -68,6 +69,20 @@ def test_pixels_that_are_not_clear_become_nan(write: Write, make_scene: Make, ma
     scene = make_scene(write(np.full((2, 4, 5), 3000, np.int16)), mask=make_mask(write(clouds)))
     gaps = np.isnan(values_of([scene])[0])
     np.testing.assert_array_equal(gaps, np.broadcast_to(clouds == 4, gaps.shape))
+
+
+def test_bands_are_not_read_where_the_mask_is_nowhere_clear(
+    write: Write, make_scene: Make, make_mask: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clouds = np.ones((64, 4), np.uint8)
+    clouds[40, 1] = 0  # the one clear pixel
+    mask = make_mask(write(clouds))
+    cubes = load_cube([make_scene(write(np.full((2, 64, 4), 3000, np.int16)), mask=mask)], options=CubeOptions(fill="none"))
+    read: list[str] = []
+    monkeypatch.setattr(reading, "read_window", lambda path, *a, **k: read.append(path) or read_window(path, *a, **k))
+    parts = [cubes["main"].isel(y=slice(at, at + 32)).values for at in (0, 32)]
+    assert len(read) == 3  # the mask twice, the bands once
+    assert [int(np.isfinite(p).sum()) for p in parts] == [0, 2]
 
 
 def test_a_coarser_mask_takes_its_nearest_pixel(write: Write, make_scene: Make, make_mask: Callable[..., object]) -> None:

@@ -81,10 +81,17 @@ class _Reader:
                 decimate=self.decimate,
             )  # fmt: skip
             layers = self._held[plan.key] = {n: (values[i], valid[i]) for i, n in enumerate(order)}
+        self._release(plan)
+        return layers
+
+    def skip(self, plan: FilePlan) -> None:
+        """Go without a file that was registered."""
+        self._release(plan)
+
+    def _release(self, plan: FilePlan) -> None:
         self._uses[plan.key] -= 1
         if self._uses[plan.key] == 0:
-            del self._held[plan.key]
-        return layers
+            self._held.pop(plan.key, None)
 
     def read_mask(self, mask: MaskPlan) -> NDArray[np.bool_]:
         """Tell where a mask says clear; a mask that grows is looked at on its own grid, with a margin around the window."""
@@ -139,8 +146,12 @@ def _read_scene(
     clear: NDArray[np.bool_] | None = None
     for mask in scene.masks:
         clear = reader.read_mask(mask) if clear is None else clear & reader.read_mask(mask)
+    no_use = count is None and clear is not None and not clear.any()  # nowhere clear: the bands need not be read
     for plan in scene.files:
         wanted = [entry for entry in plan.layers if entry.band in reader.bands]
+        if no_use and wanted:
+            reader.skip(plan)
+            continue
         layers = reader.read(plan) if wanted else {}
         for entry in wanted:
             stored, valid = layers[entry.layer]
