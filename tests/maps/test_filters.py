@@ -55,7 +55,8 @@ def test_reading_by_blocks_gives_the_whole_raster(seed, height, width, block_px)
 
 def test_without_filters_codes_pass_as_they_are(rng):
     codes = make_codes(rng, 8, 8)
-    read = read_filtered(lambda w: codes[w.slices][None], Window(2, 2, 4, 4), shape=(8, 8), legend=LEGEND, options=FilterOptions())
+    window, nothing = Window(2, 2, 4, 4), FilterOptions()
+    read = read_filtered(lambda w: codes[w.slices][None], window, shape=(8, 8), legend=LEGEND, options=nothing)
     np.testing.assert_array_equal(read[0], codes[2:6, 2:6])
 
 

@@ -56,7 +56,8 @@ def test_bayes_is_the_posterior_mean_of_the_logit(rng, fraction):
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 30), st.integers(4, 30), st.integers(3, 17),
-       st.sampled_from([SmoothOptions(window_px=5), SmoothOptions(window_px=3, fraction=1), SmoothOptions(method="median", window_px=3),
+       st.sampled_from([SmoothOptions(window_px=5), SmoothOptions(window_px=3, fraction=1),
+                        SmoothOptions(method="median", window_px=3),
                         SmoothOptions(method="edge", window_px=3, iterations=2)]))  # fmt: skip
 def test_blocks_with_their_margin_give_the_whole_raster(seed, height, width, block_px, options):
     rng = np.random.default_rng(seed)
@@ -64,7 +65,8 @@ def test_blocks_with_their_margin_give_the_whole_raster(seed, height, width, blo
     whole = smooth_proba(proba, options, legend=LEGEND, guide=guide)
     for window in split_blocks((height, width), block_px):
         outer = window.pad(options.halo_px).clip((height, width))
-        part = smooth_proba(proba[(slice(None), *outer.slices)], options, legend=LEGEND, guide=guide[(slice(None), *outer.slices)])
+        at = (slice(None), *outer.slices)
+        part = smooth_proba(proba[at], options, legend=LEGEND, guide=guide[at])
         top, left = window.row - outer.row, window.col - outer.col
         np.testing.assert_array_equal(part[:, top : top + window.height, left : left + window.width],
                                       whole[(slice(None), *window.slices)])  # fmt: skip

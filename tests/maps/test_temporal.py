@@ -37,7 +37,8 @@ def test_probabilities_and_path_are_those_of_all_histories(rng, y, x):
     marginal = np.zeros((5, 3))
     for path, weight in weights.items():
         marginal[range(5), path] += weight
-    np.testing.assert_allclose(smooth_series(proba, matrix)[:, :, y, x], marginal / marginal.sum(axis=1, keepdims=True), atol=1e-6)
+    marginal /= marginal.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(smooth_series(proba, matrix)[:, :, y, x], marginal, atol=1e-6)
     assert tuple(find_path(proba, matrix)[:, y, x]) == max(weights, key=weights.get)
 
 
