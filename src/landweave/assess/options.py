@@ -39,9 +39,6 @@ class AssessOptions(Options):
         "differences along the lattice (nearer to the truth where neighbours are alike, but not safe against periods in the "
         "landscape).",
     )
-    area_unit: Literal["ha", "km2", "m2", "acre"] = Field(
-        default="ha", description="Unit that areas are printed in; assessment.json always holds hectares."
-    )
     scores: tuple[Literal["kappa"], ...] = Field(
         default=(), description="Scores beyond the usual ones. kappa is for comparison with older work only."
     )
