@@ -56,7 +56,7 @@ def _model(card: ModelCard | None, words: Words) -> list[str]:
         counts = ", ".join(f"{name} {words.count(n)}" for name, n in named.items())
         parts.append(words.say("methods.samples", n=words.count(sum(named.values())), k=len(named), counts=counts))
     model = card.title or card.model
-    params = ", ".join(f"{k} {words.plain(v)}" for k, v in card.params.items())
+    params = ", ".join(f"{k} {words.plain(v)}" for k, v in card.params.items() if v is not None)
     return [*parts, words.say("methods.model", model=model, params=params) if params
             else words.say("methods.model_plain", model=model)]  # fmt: skip
 

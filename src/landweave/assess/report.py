@@ -233,7 +233,8 @@ def _score(scores: CrossValidationScores | None, name: str) -> Any:
 
 def _fold_column(words: Words, kind: str, s: CrossValidationScores) -> dict[str, Any]:
     return {"title": words.say(f"folds.{kind}"), "kind": kind, "s": s, "accuracy": s.overall_accuracy,
-            "accuracy_se": s.overall_accuracy_se, "f1": s.macro_f1, "f1_se": s.macro_f1_se, "classes": len([c for c in s.classes if c.n]) or None}  # fmt: skip
+            "accuracy_se": s.overall_accuracy_se, "f1": s.macro_f1, "f1_se": s.macro_f1_se,
+            "classes": len([c for c in s.classes if c.n]) or None}  # fmt: skip
 
 
 def _learnable_column(s: CrossValidationScores, words: Words) -> dict[str, Any]:

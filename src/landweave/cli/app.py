@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import landweave
-from landweave.cli import coverage, designing, listing, refining, stages
+from landweave.cli import coverage, designing, explaining, listing, refining, stages
 from landweave.cli.show import print_error, print_line
 from landweave.errors import LandweaveError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 stages.register(app)
 coverage.register(app)
 designing.register(app)
+explaining.register(app)
 refining.register(app)
 listing.register(app)
 
