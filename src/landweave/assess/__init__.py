@@ -14,12 +14,14 @@ from landweave.assess.document import (
     read_assessment,
     write_assessment,
 )
+from landweave.assess.held_out_models import HeldOutModels, train_held_out
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
 from landweave.assess.methods import write_methods
 from landweave.assess.options import AssessOptions
 from landweave.assess.places import find_dependent
 from landweave.assess.reliability import draw_reliability, summarise_reliability
 from landweave.assess.report import write_report
+from landweave.assess.robustness import Robustness, RobustnessRow, assess_robustness
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
 from landweave.assess.zones import ZoneAssessment, ZoneTable, assess_zones
@@ -31,7 +33,10 @@ __all__ = [
     "Baseline",
     "CrossValidationScores",
     "CrossValidationSummary",
+    "HeldOutModels",
     "MapComparison",
+    "Robustness",
+    "RobustnessRow",
     "TextTable",
     "ZoneAssessment",
     "ZoneTable",
@@ -39,6 +44,7 @@ __all__ = [
     "assess_counts",
     "assess_held_out",
     "assess_map",
+    "assess_robustness",
     "assess_without_reference",
     "assess_zones",
     "assessment_schema",
@@ -51,6 +57,7 @@ __all__ = [
     "summarise_applicability",
     "summarise_cross_validation",
     "summarise_reliability",
+    "train_held_out",
     "write_assessment",
     "write_methods",
     "write_report",
