@@ -11,6 +11,7 @@ from catboost import CatBoostClassifier
 from landweave.errors import ModelError
 from landweave.models.families.catboost import export
 from landweave.models.oblivious import ObliviousTrees
+from landweave.models.oblivious_kernels import softmax
 
 SHAPES = [(2, 3, 6, 0.0), (3, 9, 4, 0.2), (8, 5, 6, 0.1), (4, 3, 9, 0.1)]  # classes, trees, depth, share of NaN
 
@@ -67,6 +68,15 @@ def test_arrays_there_and_back():
     again = ObliviousTrees.from_arrays(trees.to_arrays())
     X = draw(trees, 0.1)
     np.testing.assert_array_equal(again.sum_leaves(X), trees.sum_leaves(X))
+
+
+def test_scores_too_close_for_their_exponentials_keep_their_order():
+    scores = np.array([[0.0, 1e-17, -1.0], [2.0, 2.0, 2.0]])
+    scores[0] += [-5e-17, 0, 0]
+    best = scores.argmax(axis=1)
+    softmax(scores)
+    assert scores.argmax(axis=1).tolist() == best.tolist() == [1, 0]
+    np.testing.assert_allclose(scores.sum(axis=1), 1)
 
 
 def test_other_trees_are_refused(tmp_path):

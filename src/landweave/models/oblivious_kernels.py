@@ -6,13 +6,14 @@ then a comparison of bytes, which the processor does for dozens of pixels at onc
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TreeGroups", "sum_oblivious"]
+__all__ = ["TreeGroups", "softmax", "sum_oblivious"]
 
 BATCH = 512
 """Pixels that pass through the trees together: their bytes, sums and a tree's leaves stay in the first two caches."""
@@ -107,3 +108,23 @@ def sum_oblivious(features, trees, sums):  # type: ignore[no-untyped-def]
                 _find_leaves(bins, trees.split_features[first:last], trees.split_levels[first:last], trees.bits, leaves[j])
             four = (leaves[0], leaves[1], leaves[2], leaves[3])
             _add_leaves(sums[start : start + size], four, trees.leaf_values, trees.leaf_starts[t : t + 4])
+
+
+@numba.njit(nogil=True, cache=True)
+def softmax(scores):  # type: ignore[no-untyped-def]
+    """Turn scores (pixel, column) into probabilities in place; the first maximum stays the first maximum."""
+    for i in range(scores.shape[0]):
+        own = scores[i]
+        best = 0
+        for k in range(1, own.size):
+            if own[k] > own[best]:
+                best = k
+        top, total = own[best], 0.0
+        for k in range(own.size):
+            own[k] = math.exp(own[k] - top)
+            total += own[k]
+        for k in range(own.size):
+            own[k] /= total
+        for k in range(best):
+            if own[k] >= own[best]:  # scores so close that their exponentials are equal
+                own[best] = np.nextafter(own[k], 2.0)

@@ -43,13 +43,11 @@ class CatboostEngine:
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Give softmax probabilities (pixel, class); the first maximum is the class that catboost gives."""
+        from landweave.models.oblivious_kernels import softmax
+
         scores = self.trees.sum_leaves(features)
-        best = scores.argmax(axis=1)
-        proba = np.exp(scores - scores.max(axis=1, keepdims=True))
-        proba /= proba.sum(axis=1, keepdims=True)
-        moved = np.flatnonzero(proba.argmax(axis=1) != best)  # scores so close that their exponentials are equal
-        proba[moved, best[moved]] = np.nextafter(proba[moved].max(axis=1), 2.0)
-        return np.asarray(proba)
+        softmax(scores)
+        return scores
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give the column with the highest score, the first one among equals, as catboost does."""
