@@ -51,7 +51,8 @@ def test_maps_become_calmer_and_areas_are_shown(cli, map_folder, tmp_path, comma
 
 
 def test_classes_fall_together(cli, map_folder, tmp_path):
-    code, text = cli("aggregate", map_folder, "-o", tmp_path / "out", "--parent", "Maize=Cropland", "--parent", "Wheat=Cropland")
+    pairs = ["--parent", "Maize=Cropland", "--parent", "Wheat=Cropland"]
+    code, text = cli("aggregate", map_folder, "-o", tmp_path / "out", *pairs)
     assert code == 0
     assert "Cropland" in text
     assert "Wheat" not in text

@@ -9,19 +9,33 @@ from landweave.maps.filters import FilterOptions
 from landweave.maps.opening import open_map, read_legend
 from landweave.maps.options import MapOptions
 from landweave.maps.predict import predict_map, predict_maps
-from landweave.maps.refining import aggregate_map, filter_map, sieve_map, smooth_map
+from landweave.maps.refining import aggregate_map, filter_map, segment_map, sieve_map, smooth_map
+from landweave.maps.segments import SegmentOptions
 from landweave.maps.smoothing import SmoothOptions
+from landweave.maps.temporal import SeriesOptions
+from landweave.maps.vectors import VectorOptions, make_polygons, vectorize_map
+from landweave.maps.years import smooth_years
+from landweave.maps.zones import summarise_zones, zones_of_map
 
 __all__ = [
     "FilterOptions",
     "MapOptions",
+    "SegmentOptions",
+    "SeriesOptions",
     "SmoothOptions",
+    "VectorOptions",
     "aggregate_map",
     "filter_map",
+    "make_polygons",
     "open_map",
     "predict_map",
     "predict_maps",
     "read_legend",
+    "segment_map",
     "sieve_map",
     "smooth_map",
+    "smooth_years",
+    "summarise_zones",
+    "vectorize_map",
+    "zones_of_map",
 ]
