@@ -53,6 +53,15 @@ def test_stages_say_what_they_made(cli, job):
     assert "Mapped, not estimated, areas" in cli("predict", *at)[1]
     assert "random folds" in cli("assess", *at)[1]
     assert "report.html" in cli("report", *at)[1]
+    assert cli("report", *at, "--language", "es", "--no-locations")[0] == 0
+    text = (job.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="es">' in text
+    assert "lw-chart lw-places" not in text
+    code, told = cli("report", *at, "--language", "de")
+    assert (code, "choose one of en, es, fr, pt" in " ".join(told.split())) == (2, True)
+    code, told = cli("explain", *at, "--repeats", "1", "--rows", "5")
+    assert code == 0, told
+    assert (job.folder / "out" / "explain.json").exists()
 
 
 def test_a_failed_check_is_exit_code_two_only_when_asked(cli, job, jobs):

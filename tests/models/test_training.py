@@ -26,6 +26,11 @@ def test_card_says_what_the_model_was_trained_on(make_samples):
     assert "scikit-learn" in card.lineage["versions"]
 
 
+def test_training_area_is_whole_degrees_where_places_must_not_be_told(make_samples):
+    card = train_model(make_samples((30, 20, 10)), options=ModelOptions(params=FAST), no_locations=True).card
+    assert card.footprint == (10.0, 50.0, 11.0, 51.0)
+
+
 def test_card_holds_the_span_of_each_band(make_samples):
     samples = make_samples()
     card = train_model(samples, options=ModelOptions(params=FAST)).card
