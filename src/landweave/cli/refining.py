@@ -154,7 +154,8 @@ def zonal(
     table = zones_of_map(map_, zones_, out, layer=layer)
     shown = [c for c in table.columns if c not in ("mapped_ha", "unmapped_ha", "majority")][:1]
     rows = [
-        (*(row[c] for c in shown), f"{row['mapped_ha']:,.1f}", row["majority"]) for row in table.head(20).to_dict("records")
+        (*(row[c] for c in shown), f"{row['mapped_ha']:,.1f}", row["majority"] if row["mapped_ha"] > 0 else "")
+        for row in table.head(20).to_dict("records")
     ]
     note = f"{len(table)} zones in {out}"
     print_table("Zones", (*shown, "mapped ha", "majority"), rows, right=(len(shown),), note=note)
