@@ -10,9 +10,10 @@ pytestmark = pytest.mark.usefixtures("done")
 
 
 def test_labels_lists_the_suspects_and_writes_cleaned_samples(cli, done, tmp_path):
-    before = read_samples(done.folder / "out" / "samples.parquet")
+    table = done.folder / "out" / "samples.parquet"
+    before = read_samples(table)
     report, cleaned = tmp_path / "suspects.csv", tmp_path / "clean.parquet"
-    code, told = cli("labels", done.folder / "out" / "samples.parquet", "--check", "som", "--check", "neighbours", "--out", report,
+    code, told = cli("labels", table, "--check", "som", "--check", "neighbours", "--out", report,
                      "--clean", "drop", "--cleaned", cleaned)  # fmt: skip
     assert code == 0, told
     assert "rows are suspected by at least one check" in told
@@ -29,7 +30,7 @@ def test_cleaning_needs_a_place_to_go(cli, done):
 
 def test_places_are_proposed_labelled_and_learnt(cli, done, tmp_path):
     places = tmp_path / "places.gpkg"
-    model, cube, samples = done.folder / "out" / "model", done.folder / "out" / "cube.zarr", done.folder / "out" / "samples.parquet"
+    model, cube, samples = (done.folder / "out" / name for name in ("model", "cube.zarr", "samples.parquet"))
     code, told = cli("propose", model, cube, "--n", 6, "--candidates", 200, "--samples", samples, "--out", places)
     assert code == 0, told
     assert "do not estimate areas" in told

@@ -86,13 +86,13 @@ def information_density(
         n_compared: At most this many.
 
     Returns:
-        Mean of exp(-d^2 / (2 s^2)) with s half the median distance (place,), 0..1.
+        Mean of exp(-d^2 / (2 s^2)) with s the root of the median squared distance (place,), 0..1.
     """
     x = np.asarray(features, dtype=np.float32)
     y = x[rng.choice(len(x), n_compared, replace=False)] if len(x) > n_compared else x
     squares = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None] - 2 * x @ y.T
     squares = np.maximum(squares, 0)
-    scale = max(float(np.median(squares)) / 4, 1e-12)
+    scale = max(float(np.median(squares)), 1e-12)
     return np.asarray(np.exp(-squares / (2 * scale)).mean(axis=1), dtype=np.float64)
 
 
