@@ -71,7 +71,8 @@ def test_no_assert_and_no_print_in_the_library(path):
 
 
 def test_import_pulls_in_nothing_heavy():
-    heavy = ["torch", "distributed", "dask", "fastapi", "catboost", "sklearn", "rasterio", "geopandas", "numba", "xarray", "pandas"]
+    heavy = ["torch", "distributed", "dask", "fastapi", "catboost", "sklearn", "rasterio", "geopandas", "numba", "xarray",
+             "pandas"]  # fmt: skip
     code = f"import sys, landweave; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from landweave.cube import CubeOptions, load_cube, open_cube, select_season
-from landweave.errors import ModelError, OutputExistsError, SourceError
+from landweave.errors import BandError, ModelError, OutputExistsError, SourceError
 from landweave.imagery import SourceOptions, find_scenes
 from landweave.maps import MapOptions, open_map, predict_map
 from landweave.models import check_inputs, load_model
@@ -20,7 +20,7 @@ class ImageRequest:
     """What to map: image paths and what they are where the files do not say it themselves."""
 
     images: tuple[str, ...]
-    bands: tuple[str, ...] | None = None
+    bands: tuple[str | None, ...] | None = None
     sensor: str = "generic"
     pattern: str | None = None
     scale: float | None = None
@@ -109,9 +109,15 @@ def _load_images(request: ImageRequest, card: ModelCard) -> CubeSet:
                          "run `landweave predict RECIPE`, or give a cube.zarr")  # fmt: skip
     only = card.inputs[0]
     dated = request.pattern is not None or only.n_steps is not None
+    # kinds are told for layers named here; names that the file gives itself are checked against the card later
+    kinds = {b: k for b, k in zip(only.bands, only.kinds, strict=True) if b in (request.bands or ())}
     source = SourceOptions(
         paths=request.images, sensor=request.sensor, layers=request.bands, pattern=request.pattern, scale=request.scale,
-        static=not dated, kind=dict(zip(only.bands, only.kinds, strict=True)) if request.sensor == "generic" else None,
+        static=not dated, kind=kinds if request.sensor == "generic" and kinds else None,
     )  # fmt: skip
     scenes = find_scenes(source)
-    return load_cube({only.name: scenes}, options=CubeOptions(bands=only.bands))
+    try:
+        return load_cube({only.name: scenes}, options=CubeOptions(bands=only.bands))
+    except BandError as err:
+        raise BandError(f"{err}; the model reads {', '.join(only.bands)}: name the image's layers in order with --bands, - for "
+                        "those to skip") from err  # fmt: skip

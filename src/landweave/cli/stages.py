@@ -207,7 +207,7 @@ def predict(
         Path, typer.Option("--out", "-o", metavar="PATH", help="map.tif for the map alone, or a folder for all products.")
     ],
     images: Annotated[list[str] | None, typer.Argument(metavar="IMAGE...", help="Raster files, globs or a cube.zarr.")] = None,
-    bands: Annotated[str | None, typer.Option(help="Names of the image's layers in order, e.g. blue,green,red,nir.")] = None,
+    bands: Annotated[str | None, typer.Option(help="Names of the image's layers in order, - skips one: blue,green,-,nir.")] = None,
     sensor: Annotated[str, typer.Option(help="Sensor of the images; see `landweave sensors`.")] = "generic",
     pattern: Annotated[str | None, typer.Option(help="How the files are named, e.g. '{date:%Y%m%d}_{band}.tif'.")] = None,
     scale: Annotated[float | None, typer.Option(help="Physical value = stored * scale.")] = None,
@@ -232,7 +232,7 @@ def predict(
     if model.suffix in (".yaml", ".yml"):
         _predict_recipe(model, out, workers, memory, overwrite, executor, scheduler)
         return
-    names = tuple(b.strip() for b in bands.split(",")) if bands else None
+    names = tuple(None if b.strip() in ("", "-") else b.strip() for b in bands.split(",")) if bands else None
     request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing)
     with progress_bars() as progress:
         product, warnings = predict_images(

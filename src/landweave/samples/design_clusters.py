@@ -59,8 +59,8 @@ def pick_clusters(
     wanted = max(2, math.ceil(n / per_psu))
     if wanted > len(there):
         raise SampleError(f"{n} places at {per_psu} a square take {wanted} squares, but only {len(there)} are there, of "
-                          f"{psu_px} x {psu_px} pixels; ask for fewer places, for more per square (per_psu) or for smaller squares "
-                          "(psu_px)")  # fmt: skip
+                          f"{psu_px} x {psu_px} pixels; ask for fewer places, for more per square (per_psu) or for smaller "
+                          "squares (psu_px)")  # fmt: skip
     chosen = there[np.sort(rng.choice(len(there), wanted, replace=False))]
     parts = []
     for i, j in chosen:
