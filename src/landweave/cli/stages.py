@@ -207,7 +207,7 @@ def predict(
         Path, typer.Option("--out", "-o", metavar="PATH", help="map.tif for the map alone, or a folder for all products.")
     ],
     images: Annotated[list[str] | None, typer.Argument(metavar="IMAGE...", help="Raster files, globs or a cube.zarr.")] = None,
-    bands: Annotated[str | None, typer.Option(help="Names of the image's layers in order, - skips one: blue,green,-,nir.")] = None,
+    bands: Annotated[str | None, typer.Option(help="Names of the image's layers, - skips one: blue,green,-,nir.")] = None,
     sensor: Annotated[str, typer.Option(help="Sensor of the images; see `landweave sensors`.")] = "generic",
     pattern: Annotated[str | None, typer.Option(help="How the files are named, e.g. '{date:%Y%m%d}_{band}.tif'.")] = None,
     scale: Annotated[float | None, typer.Option(help="Physical value = stored * scale.")] = None,

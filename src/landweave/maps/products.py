@@ -119,7 +119,7 @@ def _write_companions(product: MapProduct, cubes: CubeSet, card: ModelCard) -> M
         write_json(files["card"], card.model_dump(mode="json"))
     interval = find_interval(cubes)
     if interval is None:
-        _log.warning("no item.json for %s: a STAC item needs a date and the imagery has none; give its date", folder)
+        _log.info("no item.json for %s: a STAC item needs a date and the imagery has none; give its date", folder)
     else:
         item = make_item(replace(product, files=files), card, interval=interval, model_href=model_href)
         files["item"] = write_item(item, folder / FILE_NAMES["item"])

@@ -465,11 +465,14 @@ def make_maps(job: Job, cubes: CubeSet | None, model: Predictor) -> tuple[dict[s
         one = cubes if start is None or season is None else select_season(cubes, season, start)
         warnings += check_inputs(model.card, one)
         folder = job.folder if start is None else job.folder / "maps" / start.isoformat()
-        made["" if start is None else start.isoformat()] = predict_map(
+        product = predict_map(
             model, one, folder, options=options, workers=job.workers, memory=job.memory, overwrite=job.overwrite,
             lineage=job.ledger.read(), progress=job.progress, inputs=_map_inputs(job), executor=job.executor,
             scheduler=job.scheduler,
         )  # fmt: skip
+        if "item" not in product.files:
+            warnings.append("no item.json was written: a STAC item needs a date and the imagery has none; give its `date`")
+        made["" if start is None else start.isoformat()] = product
     return made, list(dict.fromkeys(warnings))
 
 
