@@ -1,4 +1,4 @@
-"""Coverage of the 95 % intervals in fewer draws than `benchmarks/coverage.py` makes for the documentation."""
+"""Coverage of the 95 % intervals in fewer draws than `benchmarks/interval_coverage.py` makes for the documentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 DRAWS = 150
 # three standard errors of a coverage of 95 % in 150 draws are 5.3 points, and the lowest of five classes lies lower still
 LOWEST = 87.0

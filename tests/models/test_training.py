@@ -102,3 +102,10 @@ def test_weights_that_a_family_cannot_take_are_an_error(make_samples):
 def test_weight_of_an_unknown_class_is_an_error(make_samples):
     with pytest.raises(ValueError, match="no class named 'watr'"):
         fit_model(make_samples(), options=ModelOptions(class_weight={"watr": 2.0}))
+
+
+def test_a_table_of_reference_rows_alone_trains_nothing(make_samples):
+    samples = make_samples()
+    samples.frame["purpose"] = "reference"
+    with pytest.raises(ModelError, match="0 rows to train on"):
+        train_model(samples, options=ModelOptions())

@@ -98,6 +98,8 @@ def find_family(options: ModelOptions) -> ModelFamily:
 def _usable_rows(samples: SampleTable, options: ModelOptions) -> _Rows:
     if not samples.inputs:
         raise ModelError("sample table has no features; run extract_samples with a cube first")
+    if len(samples) == 0:
+        raise ModelError("sample table has 0 rows to train on (rows with purpose 'reference' never train); give training rows")
     optional = [i.name for i in samples.inputs if not i.required]
     if optional and options.missing == "fill":
         raise ModelError(f"input {optional[0]!r} is optional, and missing: fill has nothing to fill it from; "

@@ -1,6 +1,6 @@
 """How often the 95 % intervals contain the truth: samples drawn again and again from a landscape that is known pixel by pixel.
 
-    python benchmarks/coverage.py [--draws 1000] [--n 600] [--seed 1]
+    python benchmarks/interval_coverage.py [--draws 1000] [--n 600] [--seed 1]
 
 The landscape (400 x 400 pixels, five classes of 45 to 1.5 % in patches) and its map (edges blurred, patches confused; overall
 accuracy 0.78) are made here, with an older map whose classes are other strata, the model's probabilities and a second map.
