@@ -68,7 +68,9 @@ def nomenclature_table() -> str:
 
 def _sections(schema: Mapping[str, Any], title: str) -> Iterator[str]:
     """Markdown of a JSON schema: the top object first, then each definition that is an object."""
-    for name, one in _in_order(schema):
+    for name, described in _in_order(schema):
+        # a definition that may be written in short form too: its object says what the keys mean
+        one = next((form for form in described.get("anyOf", ()) if form.get("type") == "object"), described)
         if one.get("type") != "object" or "properties" not in one:
             continue
         yield f"\n### {name or title}\n"

@@ -78,6 +78,7 @@ def test_imagery_without_a_date_gets_no_item_and_says_so(mapping, cubes, tmp_pat
     assert find_interval(static) is None
     model = mapping.FakeModel(static)
     model.predict_proba = lambda blocks: np.full((3, *blocks["main"].interior.shape[-2:]), 1 / 3, dtype=np.float32)
-    product = predict_map(model, static, tmp_path / "out", inputs={"a": "b"}, options=MapOptions(block_px=512))
+    with caplog.at_level("INFO", logger="landweave"):
+        product = predict_map(model, static, tmp_path / "out", inputs={"a": "b"}, options=MapOptions(block_px=512))
     assert "item" not in product.files
     assert "needs a date and the imagery has none" in caplog.text

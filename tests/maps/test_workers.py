@@ -22,6 +22,7 @@ from landweave.types import SampleTable
 
 BLOCKS = MapOptions(block_px=64)  # 4 x 3 blocks
 TIFS = ("map.tif", "proba.tif", "uncertainty.tif")
+ROOM = "16GiB"  # a test process late in a session holds a gigabyte, and each worker is planned as large
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def trained(cubes):
 @pytest.fixture
 def expected(trained, cubes, tmp_path):
     """The bytes that threads make."""
-    return read_tifs(predict_map(trained, cubes, tmp_path / "threads", options=BLOCKS, workers=2).folder)
+    return read_tifs(predict_map(trained, cubes, tmp_path / "threads", options=BLOCKS, workers=2, memory=ROOM).folder)
 
 
 def read_tifs(folder):
@@ -60,7 +61,7 @@ def kill_a_child(event):
 @pytest.mark.slow
 def test_processes_make_the_same_bytes_though_one_is_killed(trained, cubes, tmp_path, expected):
     out = tmp_path / "out"
-    predict_map(trained, cubes, out, options=BLOCKS, workers=2, executor="processes", progress=kill_a_child)
+    predict_map(trained, cubes, out, options=BLOCKS, workers=2, executor="processes", memory=ROOM, progress=kill_a_child)
     assert read_tifs(out) == expected
     peaks = read_lineage(out).find_stage("map").results["worker_peak_rss_bytes"]
     assert peaks
@@ -72,7 +73,7 @@ def test_processes_make_the_same_bytes_though_one_is_killed(trained, cubes, tmp_
 def test_dask_workers_make_the_same_bytes_though_one_is_killed(trained, cubes, tmp_path, expected):
     pytest.importorskip("distributed")
     out = tmp_path / "out"
-    predict_map(trained, cubes, out, options=BLOCKS, workers=2, executor="dask", progress=kill_a_child)
+    predict_map(trained, cubes, out, options=BLOCKS, workers=2, executor="dask", memory=ROOM, progress=kill_a_child)
     assert read_tifs(out) == expected
     assert read_lineage(out).find_stage("map").results["worker_peak_rss_bytes"]
 
@@ -83,7 +84,7 @@ def test_a_scheduler_is_used_by_its_address(trained, cubes, tmp_path, expected):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
         address = cluster.scheduler_address
-        predict_map(trained, cubes, tmp_path / "out", options=BLOCKS, executor="dask", scheduler=address)
+        predict_map(trained, cubes, tmp_path / "out", options=BLOCKS, executor="dask", memory=ROOM, scheduler=address)
     assert read_tifs(tmp_path / "out") == expected
 
 
@@ -94,13 +95,13 @@ def test_a_scheduler_that_does_not_answer_is_an_error(model, cubes, tmp_path):
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(MapError, match=r"no dask scheduler answers at tcp://127.*check the address"):
-        predict_map(model, cubes, tmp_path / "out", executor="dask", scheduler=address)
+        predict_map(model, cubes, tmp_path / "out", executor="dask", memory=ROOM, scheduler=address)
 
 
 def test_dask_without_its_extra_says_what_to_install(model, cubes, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"landweave\[dask\]"):
-        predict_map(model, cubes, tmp_path / "out", executor="dask")
+        predict_map(model, cubes, tmp_path / "out", executor="dask", memory=ROOM)
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -109,7 +110,7 @@ def test_dask_without_its_extra_says_what_to_install(model, cubes, tmp_path, mon
 ])  # fmt: skip
 def test_wrong_requests_are_errors(model, cubes, tmp_path, given, said):
     with pytest.raises(MapError, match=said):
-        predict_map(model, cubes, tmp_path / "out", **given)
+        predict_map(model, cubes, tmp_path / "out", memory=ROOM, **given)
 
 
 def test_only_processes_of_this_machine_share_the_memory():
