@@ -323,6 +323,8 @@ def make_model(job: Job) -> Predictor:
     keys = {**job.options("model", "split", "licence"), "samples": sha256_file(job.folder / "samples.parquet")}
     if job.recipe.assess.no_locations:
         keys["no_locations"] = True
+    if job.recipe.split.regions is not None:
+        keys["files"] = _checksums([job.recipe.split.regions])
     folder = job.folder / "model"
     if job.ledger.is_finished("model", keys, ["model", "validation.json"]):
         return load_model(folder)
@@ -541,7 +543,7 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
 
 
 def _predict_rows(job: Job, samples: SampleTable) -> NDArray[np.int64]:
-    proba = load_model(job.folder / "model").predict_features(samples.to_features())
+    proba = load_job_model(job).predict_features(samples.to_features())
     untold = np.isnan(proba[:, 0])
     return np.where(untold, -1, np.where(untold[:, None], 0, proba).argmax(axis=1))
 
@@ -562,8 +564,8 @@ def make_report(
     from landweave.assess import write_report
 
     samples = _read_samples(job)
-    card = load_model(job.folder / "model").card
-    check = check_samples(samples, options=job.recipe.split)
+    card = load_job_model(job).card
+    check = _check(job, samples)
     lineage = job.ledger.read().model_dump(mode="json")
     title = job.recipe.title or job.recipe.name
     asked = job.recipe.assess
