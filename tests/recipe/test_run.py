@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from landweave.errors import AssessmentError, RecipeError, SampleError
+from landweave.errors import AssessmentError, OutputExistsError, RecipeError, SampleError
 from landweave.io.lineage import read_lineage
 from landweave.io.tables import read_samples
 from landweave.recipe import Job, read_recipe, run_recipe
@@ -122,3 +124,20 @@ def test_auto_explains_its_choice(job, tmp_path):
     choice = pd.read_json(tmp_path / "out" / "validation.json", typ="series")["choice"]
     assert [row[0] for row in choice["rows"]]
     assert "macro-F1" in choice["why"]
+
+
+def test_a_model_knows_the_regions_file_that_its_folds_came_from(series_recipe, tmp_path):
+    import geopandas as gpd
+    from shapely.geometry import box
+
+    def write_regions(edges):
+        parts = [box(a, 44, b, 47) for a, b in pairwise(edges)]
+        gpd.GeoDataFrame(geometry=parts, crs="EPSG:4326").to_file(tmp_path / "regions.gpkg")
+
+    write_regions([14, 15.3, 15.6, 17])
+    by_region = "{by: region, regions: regions.gpkg, n_folds: 3}"
+    series_recipe.write_text(series_recipe.read_text().replace("{block_size_deg: 0.25, n_folds: 3}", by_region))
+    run_recipe(read_recipe(series_recipe), tmp_path / "out")
+    write_regions([14, 15.2, 15.7, 17])
+    with pytest.raises(OutputExistsError, match=r"holds the model of another run: files\..*regions\.gpkg was"):
+        run_recipe(read_recipe(series_recipe), tmp_path / "out")
