@@ -10,11 +10,29 @@ from typing import Any, Literal
 from landweave.errors import ModelError
 from landweave.legend import suggest_name
 from landweave.models.engines import Engine
+from landweave.types import ModelInput
 
-__all__ = ["ModelFamily", "get_model", "list_models", "register_model"]
+__all__ = ["ChipContext", "ModelFamily", "get_model", "list_models", "register_model"]
 
 Cost = Literal["low", "medium", "high"]
 ClassWeight = Literal["balanced"] | dict[int, float] | None
+
+
+@dataclass(frozen=True)
+class ChipContext:
+    """What a network that sees chips is made for.
+
+    Attributes:
+        params: The family's parameters, completed.
+        inputs: The cubes it reads, in order.
+        ratios: Pixels of the finest grid that a pixel of each input spans.
+        n_classes: Classes it tells apart.
+    """
+
+    params: Mapping[str, Any]
+    inputs: tuple[ModelInput, ...]
+    ratios: tuple[int, ...]
+    n_classes: int
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,8 @@ class ModelFamily:
         fit_cost: Time to train, roughly.
         predict_cost: Time to map, roughly.
         source: Where the method comes from.
+        uses: What it is trained on: `features` (rows of a sample table) or `chips` (pieces of cubes with their labels).
+        build: Makes the torch network of a family that uses chips (see `models.deep`); None for the others.
     """
 
     name: str
@@ -46,6 +66,8 @@ class ModelFamily:
     fit_cost: Cost = "medium"
     predict_cost: Cost = "medium"
     source: str = ""
+    uses: Literal["features", "chips"] = "features"
+    build: Callable[[ChipContext], Any] | None = None
 
     def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in the defaults.
