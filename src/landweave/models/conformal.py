@@ -6,16 +6,32 @@ Receives probabilities of held-out rows; hands on a `Conformal`, which lives in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import ModelError
+from landweave.models.sets import SetRule, fit_shift
 from landweave.types import Fold
 
-__all__ = ["Conformal", "Coverage", "fit_conformal", "measure_coverage", "shift_weights"]
+__all__ = ["Conformal", "Coverage", "HeldOut", "fit_conformal", "measure_coverage", "shift_weights"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """More of the held-out rows, in the order of `Conformal.score`.
+
+    Attributes:
+        features: What the model saw (n, feature), for weighted sets.
+        proba: What it said (n, class).
+        fold: Fold that held each row out (n,).
+    """
+
+    features: NDArray[np.float32]
+    proba: NDArray[np.float32]
+    fold: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Conformal:
         confidence: Highest probability of each row.
         correct: Whether the most probable class was the true one.
         n_classes: Classes of the model.
+        held_out: Features, probabilities and folds of the rows, for weighted sets and `cover`; None where they were not kept.
     """
 
     score: NDArray[np.float32]
@@ -35,6 +52,7 @@ class Conformal:
     confidence: NDArray[np.float32]
     correct: NDArray[np.bool_]
     n_classes: int
+    held_out: HeldOut | None = None
 
     def thresholds(self, error_rate: float) -> NDArray[np.float64]:
         """Give the largest score that lets a class into the set, per class.
@@ -75,20 +93,61 @@ class Conformal:
         """
         if (row_weights is None) != (weights is None):
             raise ModelError("weights are given for one side only; weighted sets need both")
-        score = 1 - np.asarray(proba, dtype=np.float64)
-        if row_weights is None or weights is None:
-            return np.asarray(score <= self.thresholds(error_rate) + 1e-7)  # rounded to float32 when they were stored
+        return self.make_rule(error_rate, row_weights=row_weights).apply(proba, weights)
+
+    def make_rule(
+        self, error_rate: float, *, row_weights: NDArray[np.floating] | None = None,
+        map_features: NDArray[np.floating] | None = None,
+    ) -> SetRule:  # fmt: skip
+        """Give what tells the sets of any rows or pixels at an error rate.
+
+        Args:
+            error_rate: Share of truths that the sets may miss, 0..1.
+            row_weights: Weight of each held-out row.
+            map_features: Instead, features (row, feature) of pixels of a map, prepared as the model sees them: the weights
+                are then estimated, and those of pixels are `rule.shift.weigh(features)`.
+
+        Raises:
+            ModelError: If the rate is not between 0 and 1, or the model kept no features to compare with the map's.
+        """
+        if map_features is not None:
+            features = self._need_rows().features
+            shift = fit_shift(features, map_features)
+            return replace(self.make_rule(error_rate, row_weights=shift.weigh(features)), shift=shift)
+        if row_weights is None:
+            return SetRule(error_rate, self.thresholds(error_rate))
         _check_rate(error_rate)
-        limit = np.full(score.shape, np.inf)
+        longest = max(1, int(np.bincount(self.truth, minlength=self.n_classes).max(initial=0)))
+        scores, masses = np.full((2, self.n_classes, longest), np.inf)
         for c in range(self.n_classes):
             mine = np.flatnonzero(self.truth == c)
             order = mine[np.argsort(self.score[mine], kind="stable")]
-            mass = np.cumsum(np.asarray(row_weights, dtype=np.float64)[order])
-            if len(order):
-                asked = (1 - error_rate) * (mass[-1] + np.asarray(weights, dtype=np.float64))
-                at = np.searchsorted(mass, asked * (1 - 1e-12))
-                limit[:, c] = np.append(self.score[order].astype(np.float64), np.inf)[np.minimum(at, len(order))]
-        return np.asarray(score <= limit + 1e-7)
+            scores[c, : len(order)] = self.score[order]
+            masses[c, : len(order)] = np.cumsum(np.asarray(row_weights, dtype=np.float64)[order])
+        totals = np.where(np.isfinite(masses), masses, 0).max(axis=1)
+        return SetRule(error_rate, self.thresholds(error_rate), scores, masses, totals)
+
+    def cover(self, error_rate: float) -> Coverage:
+        """Measure how often sets hold the truth on each fold with the scores of the other folds.
+
+        Raises:
+            ModelError: If the rate is not between 0 and 1, or the folds were not kept.
+        """
+        rows = self._need_rows()
+        hit, size = np.zeros(len(self.truth), dtype=bool), np.zeros(len(self.truth), dtype=np.int64)
+        for number in np.unique(rows.fold):
+            test, others = np.flatnonzero(rows.fold == number), rows.fold != number
+            rest = replace(self, score=self.score[others], truth=self.truth[others])
+            inside = rest.make_rule(error_rate).apply(rows.proba[test])
+            hit[test], size[test] = inside[np.arange(len(test)), self.truth[test]], inside.sum(axis=1)
+        by_class = np.array([hit[self.truth == c].mean() if (self.truth == c).any() else np.nan for c in range(self.n_classes)])
+        return Coverage(error_rate, float(hit.mean()), by_class, float(size.mean()), float((size == 1).mean()), len(hit))
+
+    def _need_rows(self) -> HeldOut:
+        if self.held_out is None:
+            raise ModelError(f"the model kept the scores of its {len(self.score)} held-out rows but not their features and "
+                             "folds; train it again with model.conformal: true")  # fmt: skip
+        return self.held_out
 
     def unsure_below(self, error_rate: float) -> float:
         """Give the lowest confidence at which the held-out rows at least as confident are wrong at most at the rate.
@@ -113,8 +172,11 @@ class Conformal:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Give what is stored."""
+        more = {} if self.held_out is None else {
+            "features": self.held_out.features, "proba": self.held_out.proba, "fold": self.held_out.fold,
+        }  # fmt: skip
         return {"score": self.score, "truth": self.truth, "confidence": self.confidence, "correct": self.correct,
-                "n_classes": np.array(self.n_classes)}  # fmt: skip
+                "n_classes": np.array(self.n_classes), **more}  # fmt: skip
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Conformal:
@@ -124,7 +186,9 @@ class Conformal:
             ModelError: If an array is missing.
         """
         try:
-            return cls(arrays["score"], arrays["truth"], arrays["confidence"], arrays["correct"], int(arrays["n_classes"]))
+            held_out = HeldOut(arrays["features"], arrays["proba"], arrays["fold"]) if "fold" in arrays else None
+            return cls(arrays["score"], arrays["truth"], arrays["confidence"], arrays["correct"], int(arrays["n_classes"]),
+                       held_out)  # fmt: skip
         except KeyError as err:
             raise ModelError(f"conformal.npz of the model folder lacks {err}; train again") from err
 
@@ -150,17 +214,31 @@ class Coverage:
     n: int
 
 
-def fit_conformal(proba: NDArray[np.floating], truth: NDArray[np.integer]) -> Conformal:
+def fit_conformal(
+    proba: NDArray[np.floating], truth: NDArray[np.integer], *, features: NDArray[np.floating] | None = None,
+    fold: NDArray[np.integer] | None = None,
+) -> Conformal:  # fmt: skip
     """Keep the scores of held-out rows (row, class); rows of NaN are left out.
 
+    Args:
+        proba: Probabilities (row, class).
+        truth: class_index of the rows.
+        features: What the model saw of the rows (row, feature), to keep for weighted sets.
+        fold: Fold that held each row out (row,), to keep for `Conformal.cover`; given with `features`.
+
     Raises:
-        ModelError: If no row is left.
+        ModelError: If no row is left, or only one of features and fold is given.
     """
+    if (features is None) != (fold is None):
+        raise ModelError("features and fold of the held-out rows go together; give both, or neither")
     valid = ~np.isnan(proba).any(axis=1)
     p, y = proba[valid].astype(np.float32), np.asarray(truth)[valid].astype(np.int64)
     if not len(p):
         raise ModelError(f"none of {len(proba)} held-out rows has probabilities; check the split and min_valid_steps")
-    return Conformal(1 - p[np.arange(len(p)), y], y, p.max(axis=1), p.argmax(axis=1) == y, proba.shape[1])
+    kept = None
+    if features is not None and fold is not None:
+        kept = HeldOut(np.asarray(features)[valid].astype(np.float32), p, np.asarray(fold)[valid].astype(np.int64))
+    return Conformal(1 - p[np.arange(len(p)), y], y, p.max(axis=1), p.argmax(axis=1) == y, proba.shape[1], kept)
 
 
 def measure_coverage(
@@ -204,17 +282,8 @@ def shift_weights(
     Returns:
         Weights of the held-out rows and of the new ones.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    x = np.nan_to_num(np.concatenate([held_out, new]).astype(np.float64))
-    side = np.repeat([0, 1], [len(held_out), len(new)])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000, random_state=seed)).fit(x, side)
-    p = model.predict_proba(x)[:, 1]
-    odds = p / np.maximum(1 - p, 1e-12)
-    odds = np.minimum(odds / odds[: len(held_out)].mean(), largest)
-    return odds[: len(held_out)], odds[len(held_out) :]
+    shift = fit_shift(held_out, new, seed=seed, largest=largest)
+    return shift.weigh(held_out), shift.weigh(new)
 
 
 def _check_rate(error_rate: float) -> None:

@@ -14,6 +14,7 @@ from landweave.models.calibration import Calibration
 from landweave.models.conformal import Conformal
 from landweave.models.engines import Engine
 from landweave.models.inputs import gather_features, prepare_features
+from landweave.models.sets import SetRule, Shift
 from landweave.types import Block, ModelCard
 
 __all__ = ["PixelModel", "round_proba"]
@@ -110,6 +111,36 @@ class PixelModel:
             ModelError: If the model was trained without `conformal`, or the rate is not between 0 and 1.
         """
         return self._need_conformal().predict_sets(self.predict_features(flat), error_rate)
+
+    def set_rule(self, error_rate: float, *, map_features: NDArray[np.float32] | None = None) -> SetRule:
+        """Give what tells the conformal set of any pixel; see `Conformal.make_rule`.
+
+        Args:
+            error_rate: Share of truths that the sets may miss.
+            map_features: Feature rows of pixels of the map, for sets weighted by how alike held-out rows are to them.
+
+        Raises:
+            ModelError: If the model was trained without `conformal`, the rate is not between 0 and 1, or no row is usable.
+        """
+        if map_features is None:
+            return self._need_conformal().make_rule(error_rate)
+        usable = [features for _, features in self._usable(map_features)]
+        if not usable:
+            raise ModelError(f"none of the {len(map_features)} pixels looked at is usable, so that weighted sets have nothing "
+                             "to compare the held-out rows with; map without conformal_shift")  # fmt: skip
+        return self._need_conformal().make_rule(error_rate, map_features=np.concatenate(usable))
+
+    def predict_shift(self, blocks: Mapping[str, Block], shift: Shift) -> NDArray[np.float64]:
+        """Give the weight of each pixel (y, x) of a block's interior for weighted sets; NaN where not usable.
+
+        Raises:
+            ModelError: If a block is missing, or has other bands or steps than the model was trained on.
+        """
+        flat, shape = gather_features(blocks, self.card.inputs)
+        weight = np.full(len(flat), np.nan)
+        for at, features in self._usable(flat):
+            weight[at] = shift.weigh(features)
+        return weight.reshape(shape)
 
     def unsure_below(self, error_rate: float) -> float:
         """Give the probability of the best class below which a pixel is left unsure, for a share of wrong pixels.

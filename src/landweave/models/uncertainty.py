@@ -16,6 +16,7 @@ from landweave.metrics.calibration import calibration_error
 from landweave.models.applicability_fit import fit_applicability
 from landweave.models.calibration import CalibrationMethod, fit_calibration
 from landweave.models.conformal import fit_conformal, measure_coverage
+from landweave.models.inputs import prepare_features
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.validation import cross_validate
@@ -64,7 +65,10 @@ def add_uncertainty(
             side = fold_numbers(folds, len(truth)) if blocks is None else np.asarray(blocks, dtype=np.int64)
             metrics["calibration"] = {**_errors(proba, truth, side, "before"), **_errors(after, truth, side, "after")}
         if options.conformal:
-            model = replace(model, conformal=fit_conformal(after, truth))
+            features, _ = prepare_features(samples.to_features(), samples.inputs, missing=options.missing,
+                                           min_valid_steps=options.min_valid_steps)  # fmt: skip
+            kept = fit_conformal(after, truth, features=features, fold=fold_numbers(folds, len(truth)))
+            model = replace(model, conformal=kept)
             found = measure_coverage(after, truth, folds, error_rate=_ERROR_RATE)
             metrics["conformal"] = {"error_rate": _ERROR_RATE, "coverage": found.coverage, "set_size": found.set_size}
     if options.applicability:
