@@ -33,6 +33,7 @@ __all__ = [
     "make_geobox",
     "metres_per_pixel",
     "pixel_area_m2",
+    "pixel_size_m",
     "resolve_crs",
     "split_blocks",
     "to_coords",
@@ -226,6 +227,40 @@ def pixel_area_m2(geobox: GeoBox, window: Window | None = None) -> NDArray[np.fl
     row_nodes, col_nodes, lattice = _area_lattice(geobox)
     at_rows = _interpolate(np.arange(window.row, window.row_end), row_nodes, lattice)
     return _interpolate(np.arange(window.col, window.col_end), col_nodes, at_rows.T).T
+
+
+def pixel_size_m(geobox: GeoBox, window: Window | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ground size of pixels in metres along the grid's x and y, measured along the ellipsoid.
+
+    Sampled on a lattice as in `pixel_area_m2`, so that the same pixel has the same size in every window.
+
+    Args:
+        geobox: The grid.
+        window: Part of the grid, which may reach past its edge (the nearest pixel's size there); the whole by default.
+
+    Returns:
+        Two arrays (rows, columns) of float64.
+    """
+    window = window or Window(0, 0, geobox.shape[0], geobox.shape[1])
+    row_nodes, col_nodes, *sizes = _size_lattice(geobox)
+    rows = np.clip(np.arange(window.row, window.row_end), 0, geobox.shape[0] - 1)
+    cols = np.clip(np.arange(window.col, window.col_end), 0, geobox.shape[1] - 1)
+    x, y = (_interpolate(cols, col_nodes, _interpolate(rows, row_nodes, s).T).T for s in sizes)
+    return x, y
+
+
+@lru_cache(maxsize=8)
+def _size_lattice(geobox: GeoBox) -> tuple[NDArray[np.float64], ...]:
+    rows, cols = _nodes(geobox.shape[0]), _nodes(geobox.shape[1])
+    middle_x, middle_y = (v.ravel() for v in np.meshgrid(cols + 0.5, rows + 0.5))
+    geod = _geod(crs_of(geobox))
+    sizes = []
+    for dx, dy in ((0.5, 0.0), (0.0, 0.5)):
+        ends = [
+            _to_lonlat(crs_of(geobox), *(geobox.affine @ (middle_x + sign * dx, middle_y + sign * dy))) for sign in (-1, 1)
+        ]
+        sizes.append(np.asarray(geod.inv(*ends[0], *ends[1])[2]).reshape(len(rows), len(cols)))
+    return rows, cols, *sizes
 
 
 @lru_cache(maxsize=8)
