@@ -18,6 +18,7 @@ from landweave.grid import Window
 from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.store import BlockStore
 from landweave.maps.tasks import compute_block
+from landweave.models.sets import SetRule
 from landweave.types import CubeSet, Predictor, Progress, ProgressEvent
 
 __all__ = ["BlockJob", "BlockReport", "BlockResults", "Crew", "run_block", "run_blocks"]
@@ -34,6 +35,7 @@ class BlockJob:
     store: BlockStore
     unsure_below: float = 0.0
     smooth: SmoothOptions | None = None
+    sets: SetRule | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def run_block(job: BlockJob, window: Window) -> BlockReport:
     try:
         products = compute_block(
             job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
-            smooth=job.smooth,
+            smooth=job.smooth, sets=job.sets,
         )  # fmt: skip
     except SourceError as err:
         job.store.write_failure(window, str(err))

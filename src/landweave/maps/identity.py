@@ -58,6 +58,8 @@ def _option_keys(options: MapOptions) -> dict[str, Any]:
         keys["applicability"] = True
     if options.unsure_error is not None:
         keys["unsure_error"] = options.unsure_error
+    if options.conformal_error is not None:
+        keys |= {"conformal_error": options.conformal_error, "conformal_shift": options.conformal_shift}
     if options.smooth is not None:
         keys["smooth"] = options.smooth.model_dump(mode="json")
     if not options.filters.is_empty:

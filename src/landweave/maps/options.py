@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from landweave.maps.filters import MAX_MMU_PX, FilterOptions, check_majority_px
 from landweave.maps.smoothing import SmoothOptions
@@ -27,6 +27,14 @@ class MapOptions(Options):
     unsure_error: float | None = Field(
         None, gt=0, lt=1, description="Leave pixels unsure (code 254) so that, by the held-out rows, at most this share of the "
                                       "others is wrong. Needs model.conformal."
+    )  # fmt: skip
+    conformal_error: float | None = Field(
+        None, gt=0, lt=1, description="Write sets.tif: for each pixel the classes that hold the truth but for this share of "
+                                      "errors, class by class. Needs model.conformal."
+    )  # fmt: skip
+    conformal_shift: bool = Field(
+        False, description="Weigh the held-out rows by how alike they are to the map's pixels, where the map is unlike the "
+                           "samples; slower. Needs conformal_error."
     )  # fmt: skip
     smooth: SmoothOptions | None = Field(
         None, description="Smooth the model's probabilities by their neighbourhood before the class is chosen; map.tif, "
@@ -54,6 +62,12 @@ class MapOptions(Options):
     def filters(self) -> FilterOptions:
         """The filters of classes, as the map is put together."""
         return FilterOptions(majority_px=self.majority_px, mmu_px=self.mmu_px)
+
+    @model_validator(mode="after")
+    def _shift_of_sets(self) -> MapOptions:
+        if self.conformal_shift and self.conformal_error is None:
+            raise ValueError("conformal_shift weighs the sets of conformal_error, which is not given; give a rate such as 0.1")
+        return self
 
     @field_validator("majority_px")
     @classmethod

@@ -27,6 +27,7 @@ from landweave.maps.memory import MemoryPlan, gdal_cache, measure_peak, plan_mem
 from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.products import make_specs, write_products
+from landweave.maps.sets import find_set_rule
 from landweave.maps.store import BlockStore, ProductLayout
 from landweave.maps.workers import count_processes, open_crew
 from landweave.models import check_inputs
@@ -199,7 +200,7 @@ def _make_map(run: _Run) -> MapProduct:
         store.note_failures(list(failures.values()))
         if failures and not run.options.allow_missing:
             raise _failed(failures, len(store.windows))
-        product = write_products(store, run.cubes, run.model.card, run.folder, threads=run.workers, filters=run.options.filters)
+        product = write_products(store, run.cubes, run.model.card, run.folder, threads=run.workers, options=run.options)
     record = StageRecord(
         name=STAGE, options=run.options.model_dump(mode="json"), inputs=_input_records(run.keys),
         outputs=tuple(record_file(p, relative_to=run.folder) for p in product.files.values()),
@@ -216,7 +217,8 @@ def _make_map(run: _Run) -> MapProduct:
 def _run_blocks(run: _Run, store: BlockStore, pending: Sequence[Window], plan: MemoryPlan) -> BlockResults:
     if not pending:
         return BlockResults()
-    job = BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth)
+    sets = find_set_rule(run.model, run.cubes, run.options)
+    job = BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth, sets)
     with open_crew(
         job, executor=run.executor, workers=run.workers, scheduler=run.scheduler, gdal_cache=plan.gdal_cache
     ) as crew:  # fmt: skip

@@ -25,7 +25,7 @@ from landweave.io.stac import make_item, write_item
 from landweave.io.styles import write_qml
 from landweave.legend import Legend
 from landweave.maps.counting import AreaCount
-from landweave.maps.filters import FilterOptions, read_filtered
+from landweave.maps.filters import read_filtered
 from landweave.maps.options import MapOptions
 from landweave.maps.store import BlockStore
 from landweave.maps.tasks import APPLICABILITY_SCALE, LEVELS, PROBA_NODATA
@@ -37,13 +37,16 @@ _log = logging.getLogger(__name__)
 
 FILE_NAMES: Mapping[str, str] = {
     "map": "map.tif", "names": "map.tif.aux.xml", "proba": "proba.tif", "uncertainty": "uncertainty.tif",
-    "applicability": "applicability.tif", "style": "map.qml",
+    "applicability": "applicability.tif", "sets": "sets.tif", "style": "map.qml",
     "item": "item.json", "card": "model-card.json",
 }  # fmt: skip
 """Product -> file name; `map.tif` gets its name after all of them, and `lineage.json` then says that they are finished."""
 
 LEGEND_TAG = "LANDWEAVE_LEGEND"
 """Metadata item of map.tif that holds the legend as JSON."""
+
+SETS_TAG = "LANDWEAVE_SETS"
+"""Metadata item of sets.tif that says as JSON at which error rate the sets were made, and what its bands hold."""
 
 
 def make_specs(legend: Legend, options: MapOptions) -> dict[str, CogSpec]:
@@ -60,11 +63,16 @@ def make_specs(legend: Legend, options: MapOptions) -> dict[str, CogSpec]:
     if options.applicability:
         specs["applicability"] = CogSpec("uint8", 1, PROBA_NODATA, "average", ("dissimilarity over its threshold",),
                                          scale=APPLICABILITY_SCALE, predictor=True)  # fmt: skip
+    if options.conformal_error is not None:
+        told = {"error_rate": options.conformal_error, "weighted": options.conformal_shift,
+                "bands": "number of classes in the set; then 1 per class in the set and 0 per class that is not"}  # fmt: skip
+        specs["sets"] = CogSpec("uint8", 1 + len(legend), PROBA_NODATA, "nearest", ("set size", *legend.names),
+                                tags={SETS_TAG: json.dumps(told)})  # fmt: skip
     return specs
 
 
 def write_products(
-    store: BlockStore, cubes: CubeSet, card: ModelCard, folder: Path, *, threads: int = 1, filters: FilterOptions | None = None
+    store: BlockStore, cubes: CubeSet, card: ModelCard, folder: Path, *, threads: int = 1, options: MapOptions | None = None
 ) -> MapProduct:
     """Put the products together from the store; they get their names when all are whole, `map.tif` last.
 
@@ -75,15 +83,15 @@ def write_products(
         MapError: If a block was damaged meanwhile.
     """
     legend, geobox = card.legend, cubes.geobox
-    asked = {name: name in store.layouts for name in ("proba", "uncertainty", "applicability")}
-    specs = make_specs(legend, MapOptions(**asked))
+    options = options or MapOptions()
+    specs = {name: spec for name, spec in make_specs(legend, options).items() if name in store.layouts}
     step = store.block_px if store.block_px % TILE_PX == 0 else TILE_PX
     scratch = store.root / "scratch"
     counter = AreaCount(geobox, legend.nodata + 1)
 
     def read_map(window: Window) -> NDArray[Any]:
         stored = partial(store.read_window, product="map")
-        pixels = read_filtered(stored, window, shape=store.shape, legend=legend, options=filters or FilterOptions())
+        pixels = read_filtered(stored, window, shape=store.shape, legend=legend, options=options.filters)
         counter.add(pixels[0], window)
         return pixels
 

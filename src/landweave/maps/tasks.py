@@ -20,6 +20,7 @@ from landweave.grid import Window
 from landweave.legend import Legend
 from landweave.maps.guide import card_ranges, guide_from_blocks
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
+from landweave.models.sets import SetRule
 from landweave.types import Block, CubeSet, Predictor
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PROBA_NODATA",
     "Products",
     "compute_block",
+    "make_sets",
     "quantise_dissimilarity",
     "summarise_proba",
 ]
@@ -37,16 +39,19 @@ LEVELS = 250
 PROBA_NODATA = 255
 
 Products = dict[str, NDArray[Any]]
-"""Product name ("map", "proba", "uncertainty", "applicability") -> pixels (band, y, x) in the dtype they are stored in."""
+"""Product name ("map", "proba", "uncertainty", "applicability", "sets") -> pixels (band, y, x) in the stored dtype."""
 
 
 APPLICABILITY_SCALE = 0.01
 """Of the stored dissimilarity: 100 is the threshold, 250 two and a half times it or more."""
 
+_SETS_PX = 65536
+"""Pixels whose sets are made together; bounds the memory, and changes nothing."""
+
 
 def compute_block(
     model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0,
-    smooth: SmoothOptions | None = None,
+    smooth: SmoothOptions | None = None, sets: SetRule | None = None,
 ) -> Products | None:  # fmt: skip
     """Classify one window.
 
@@ -54,10 +59,11 @@ def compute_block(
         model: Gives probabilities.
         cubes: What it reads, from the window and `card.context_px` around it.
         window: Interior of the block on the output grid.
-        products: Which of "map", "proba", "uncertainty", "applicability" to make.
+        products: Which of "map", "proba", "uncertainty", "applicability", "sets" to make.
         unsure_below: Pixels whose best probability is below get the code "unsure"; the model's own probability, as the limit
             was found on such.
         smooth: How to smooth the probabilities; the model then predicts the margin too that this takes.
+        sets: Tells the conformal sets; from the model's own probabilities, as their limits were found on such.
 
     Returns:
         The products' pixels, or None where the window holds no valid observation at all.
@@ -80,11 +86,12 @@ def compute_block(
     expected = (len(card.classes), outer.height, outer.width)
     if proba.shape != expected:
         raise MapError(f"model {card.model} gave probabilities of shape {proba.shape} for a block of {expected} (class, y, x)")
-    unsure = _cut(proba, margin).max(axis=0) < np.float32(unsure_below)
+    own = _cut(proba, margin)
+    unsure = own.max(axis=0) < np.float32(unsure_below)
     if smooth is not None:
         guide = guide_from_blocks(blocks, card_ranges(card), outer) if smooth.method == "edge" else None
         proba = _cut(smooth_proba(proba, smooth, legend=card.legend, guide=guide), margin)
-    made = summarise_proba(proba, card.legend, products=[p for p in products if p != "applicability"])
+    made = summarise_proba(proba, card.legend, products=[p for p in products if p not in ("applicability", "sets")])
     if unsure_below > 0:
         made["map"][0][unsure] = card.legend.unsure
     if "applicability" in products:
@@ -93,7 +100,37 @@ def compute_block(
             raise MapError(f"model {card.model} has no area of applicability; map.applicability needs a per-pixel model "
                            "trained with model.applicability: true")  # fmt: skip
         made["applicability"] = quantise_dissimilarity(_cut(predict_dissimilarity(blocks), margin))[None]
+    if sets is not None:
+        predict_shift: Any = getattr(model, "predict_shift", None)
+        weights = None if sets.shift is None else _cut(predict_shift(blocks, sets.shift), margin)
+        made["sets"] = make_sets(own, sets, weights)
     return made
+
+
+def make_sets(
+    proba: NDArray[np.float32], rule: SetRule, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.uint8]:
+    """Make the pixels of sets.tif.
+
+    Args:
+        proba: The model's own probabilities (class, y, x); NaN in every class is nodata.
+        rule: Tells which classes are in a pixel's set.
+        weights: Of each pixel (y, x), for weighted sets.
+
+    Returns:
+        (1 + class, y, x): the number of classes in the set, then 1 for each class that is in it and 0 for those that are not;
+        255 where nodata. A set may be empty: no class fits the pixel as well as it fitted held-out rows of the class.
+    """
+    k, height, width = proba.shape
+    rows = proba.reshape(k, -1)
+    flat = None if weights is None else np.nan_to_num(weights.reshape(-1), nan=1.0)
+    made = np.empty((1 + k, height * width), dtype=np.uint8)
+    for start in range(0, height * width, _SETS_PX):
+        part = slice(start, start + _SETS_PX)
+        inside = rule.apply(np.nan_to_num(rows[:, part].T), None if flat is None else flat[part])
+        made[0, part], made[1:, part] = inside.sum(axis=1), inside.T
+    made[:, np.isnan(rows[0])] = PROBA_NODATA
+    return made.reshape(1 + k, height, width)
 
 
 def _cut(pixels: NDArray[Any], margin: int) -> NDArray[Any]:
