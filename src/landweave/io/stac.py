@@ -160,6 +160,9 @@ def _assets(product: MapProduct, card: ModelCard, model_href: str) -> dict[str, 
                   "raster:bands": [{"name": name, **quantity} for name in legend.names]},
         "uncertainty": {"title": "Entropy, and margin between the best two classes", "type": _COG, "roles": ["data"],
                         "raster:bands": [{"name": name, **quantity} for name in ("entropy", "margin")]},
+        "sets": {"title": "Conformal sets: number of classes, then 1 for each class in the set", "type": _COG,
+                 "roles": ["data"], "raster:bands": [{"name": name, "nodata": 255, "data_type": "uint8",
+                                                      "spatial_resolution": size} for name in ("set size", *legend.names)]},
         "style": {"title": "QGIS style", "type": "application/xml", "roles": ["metadata"]},
     }  # fmt: skip
     assets = {name: {"href": f"./{product.files[name].name}", **rest} for name, rest in known.items() if name in product.files}
