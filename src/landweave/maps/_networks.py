@@ -1,63 +1,23 @@
-"""Sorting networks over lanes of pixels: the order statistics of many windows at once, without branches.
+"""Sorting networks over windows: the order statistics of the surroundings of many pixels at once, without branches.
 
-Receives arrays that carry a margin; hands on sums of the highest values, or medians. A network's comparisons do not depend on
-the data, so that the compiler turns each into two vector instructions for a run of neighbouring pixels; and the result depends
-on the values of a window alone, not on where the window lies in a block.
+Receives arrays that carry a margin; hands on sums of the highest values, or medians. The networks are those of
+`features.networks`; the result depends on the values of a window alone, not on where the window lies in a block.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from landweave.features.networks import LANES, network, sort_lanes
+
 __all__ = ["LANES", "NO_VALUE", "count_valid", "median_windows", "network", "sum_highest"]
 
-LANES = 128
-"""Neighbouring pixels sorted together; arrays for the kernels carry this many spare columns."""
 NO_VALUE = -32768
 """Marker of nodata in 16-bit values; sorts behind all of them."""
-
-
-@lru_cache(maxsize=32)
-def network(n: int, n_highest: int | None = None) -> NDArray[np.int64]:
-    """Give the comparisons (pair, 2) that sort `n` values, highest first: Batcher's odd-even merge sort.
-
-    Args:
-        n: Number of values.
-        n_highest: Where only the set of so many highest values matters, comparisons inside either set are left out.
-
-    Returns:
-        Pairs of positions in order; after each the higher value stands at the first.
-    """
-    pairs = []
-    p = 1
-    while p < n:
-        k = p
-        while k >= 1:
-            for j in range(k % p, n - k, 2 * k):
-                pairs += [(i + j, i + j + k) for i in range(min(k, n - j - k)) if (i + j) // (2 * p) == (i + j + k) // (2 * p)]
-            k //= 2
-        p *= 2
-    if n_highest is not None:
-        pairs = _prune(pairs, n, n_highest)
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-def _prune(pairs: list[tuple[int, int]], n: int, n_highest: int) -> list[tuple[int, int]]:
-    """Drop, from the end, the comparisons between two positions of which only the membership in a set matters."""
-    exact = 2
-    need = [1 if i < n_highest else 0 for i in range(n)]
-    kept = []
-    for a, b in reversed(pairs):
-        if need[a] == need[b] != exact:
-            continue
-        need[a] = need[b] = exact
-        kept.append((a, b))
-    return kept[::-1]
 
 
 def count_valid(valid: NDArray[np.bool_], window_px: int) -> NDArray[np.int32]:
@@ -81,18 +41,6 @@ def _gather(values, y, x0, window_px, buffer):  # type: ignore[no-untyped-def]  
             target = buffer[dy * window_px + dx]
             for lane in range(LANES):
                 target[lane] = source[lane]
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _sort(buffer, pairs):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
-    for i in range(pairs.shape[0]):
-        a = buffer[pairs[i, 0]]
-        b = buffer[pairs[i, 1]]
-        for lane in range(LANES):
-            u = a[lane]
-            v = b[lane]
-            a[lane] = max(u, v)
-            b[lane] = min(u, v)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -133,7 +81,7 @@ def sum_highest(  # type: ignore[no-untyped-def]
                 _gather(values, y, x0, window_px, buffer)
                 if fewest == n:
                     if pairs.shape[0] > 0:
-                        _sort(buffer, pairs)
+                        sort_lanes(buffer, pairs)
                     for i in range(table[n]):
                         row = buffer[i]
                         for lane in range(LANES):
@@ -141,7 +89,7 @@ def sum_highest(  # type: ignore[no-untyped-def]
                             total[lane] += v
                             square[lane] += v * v
                 else:
-                    _sort(buffer, all_pairs)
+                    sort_lanes(buffer, all_pairs)
                     for lane in range(lanes, LANES):
                         take[lane] = 0
                     for i in range(n):
@@ -171,7 +119,7 @@ def median_windows(values, counts, window_px, all_pairs, medians):  # type: igno
     for y in range(height):
         for x0 in range(0, width, LANES):
             _gather(values, y, x0, window_px, buffer)
-            _sort(buffer, all_pairs)
+            sort_lanes(buffer, all_pairs)
             for lane in range(min(LANES, width - x0)):
                 n = counts[y, x0 + lane]
                 if n == 0:
