@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import landweave
-from landweave.cli import coverage, designing, explaining, labelling, listing, refining, robustness, stages
+from landweave.cli import coverage, designing, explaining, labelling, listing, producing, refining, robustness, stages
 from landweave.cli.show import print_error, print_line
 from landweave.errors import LandweaveError
 
@@ -28,6 +28,7 @@ coverage.register(app)
 designing.register(app)
 explaining.register(app)
 refining.register(app)
+producing.register(app)
 robustness.register(app)
 labelling.register(app)
 listing.register(app)

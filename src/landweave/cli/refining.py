@@ -45,7 +45,7 @@ def smooth(
     """
     from landweave.maps import SmoothOptions, smooth_map
 
-    options = _options(SmoothOptions, method=method, window_px=window, smoothness=smoothness, fraction=fraction)
+    options = make_options(SmoothOptions, method=method, window_px=window, smoothness=smoothness, fraction=fraction)
     with progress_bars() as progress:
         made = smooth_map(map_, out, options=options, guide=_load_guide(map_, guide, bands), workers=workers,
                           overwrite=overwrite, progress=progress)  # fmt: skip
@@ -63,7 +63,7 @@ def filter_(
     """Filter the classes of a finished map: majority, sieve, minimum mapping unit, in this order."""
     from landweave.maps import FilterOptions, filter_map
 
-    options = _options(FilterOptions, majority_px=majority, sieve_px=sieve, mmu_px=mmu, connectivity=connectivity)
+    options = make_options(FilterOptions, majority_px=majority, sieve_px=sieve, mmu_px=mmu, connectivity=connectivity)
     with progress_bars() as progress:
         made = filter_map(map_, out, options=options, workers=workers, overwrite=overwrite, progress=progress)
     _print_change(map_, made)
@@ -82,7 +82,7 @@ def segment(
     cubes = _load_guide(map_, guide, bands)
     if cubes is None:
         raise MapError("segments are cut from imagery and none is given; name it with --guide")
-    options = _options(SegmentOptions, method=method, size_px=size)
+    options = make_options(SegmentOptions, method=method, size_px=size)
     with progress_bars() as progress:
         made = segment_map(map_, out, guide=cubes, options=options, workers=workers, overwrite=overwrite, progress=progress)
     _print_change(map_, made)
@@ -103,7 +103,7 @@ def aggregate(
     with progress_bars() as progress:
         made = aggregate_map(map_, out, parents=pairs, by_proba=by_proba, workers=workers, overwrite=overwrite,
                              progress=progress)  # fmt: skip
-    _print_areas(made)
+    print_areas(made)
 
 
 def smooth_years(
@@ -120,7 +120,7 @@ def smooth_years(
     from landweave.maps.temporal import SeriesOptions
     from landweave.maps.years import smooth_years as smooth_maps
 
-    options = _options(SeriesOptions, method=method, stay=stay, forbidden=tuple(_split_pair(p) for p in forbid or ()))
+    options = make_options(SeriesOptions, method=method, stay=stay, forbidden=tuple(_split_pair(p) for p in forbid or ()))
     with progress_bars() as progress:
         made = smooth_maps(maps, out, options=options, workers=workers, overwrite=overwrite, progress=progress)
     for before, after in zip(maps, made, strict=True):
@@ -136,7 +136,8 @@ def vectorize(
     """Write a map's patches as polygons with class, area and mean probability."""
     from landweave.maps.vectors import VectorOptions, vectorize_map
 
-    print_line(f"polygons: {vectorize_map(map_, out, options=_options(VectorOptions, simplify_px=simplify, min_px=min_px))}")
+    options = make_options(VectorOptions, simplify_px=simplify, min_px=min_px)
+    print_line(f"polygons: {vectorize_map(map_, out, options=options)}")
 
 
 def zonal(
@@ -161,7 +162,12 @@ def zonal(
     print_table("Zones", (*shown, "mapped ha", "majority"), rows, right=(len(shown),), note=note)
 
 
-def _options(kind: Any, **values: Any) -> Any:
+def make_options(kind: Any, **values: Any) -> Any:
+    """Check a stage's options that came from the command line.
+
+    Raises:
+        MapError: With the first mistake.
+    """
     from pydantic import ValidationError
 
     try:
@@ -202,6 +208,7 @@ def _print_change(before: Path, made: MapProduct) -> None:
     print_table(f"Map in {made.folder}", ("class", "before, ha", "after, ha"), rows, right=(1, 2), note="Mapped areas.")
 
 
-def _print_areas(made: MapProduct) -> None:
+def print_areas(made: MapProduct) -> None:
+    """Print the mapped area of each class."""
     rows = [(c.name, f"{made.area_ha.get(c.code, 0):,.1f}") for c in made.legend]
     print_table(f"Map in {made.folder}", ("class", "ha"), rows, right=(1,), note="Mapped areas.")

@@ -29,7 +29,7 @@ from landweave.types import MapProduct, ModelCard, ModelInput
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-__all__ = ["add_asset", "make_item", "validate_item", "write_item"]
+__all__ = ["CLASSIFICATION", "add_asset", "list_classes", "make_item", "validate_collection", "validate_item", "write_item"]
 
 _EXTENSIONS = {
     "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
@@ -37,6 +37,9 @@ _EXTENSIONS = {
     "projection": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "raster": "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
 }
+CLASSIFICATION = _EXTENSIONS["classification"]
+"""Address of the classification extension."""
+_COLLECTION_SCHEMA = "https://schemas.stacspec.org/v1.1.0/collection-spec/json-schema/collection.json"
 _ITEM_SCHEMA = "https://schemas.stacspec.org/v1.1.0/item-spec/json-schema/item.json"
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _EDGE_POINTS = 21
@@ -152,7 +155,7 @@ def _assets(product: MapProduct, card: ModelCard, model_href: str) -> dict[str, 
     legend = product.legend
     band = {"nodata": legend.nodata, "data_type": str(legend.dtype), "spatial_resolution": size}
     quantity = {"nodata": 255, "data_type": "uint8", "scale": 0.004, "spatial_resolution": size}
-    classes = _classes(legend, product.count_px)
+    classes = list_classes(legend, product.count_px)
     known: dict[str, dict[str, Any]] = {
         "map": {"title": "Land cover classes", "type": _COG, "roles": ["data"], "raster:bands": [{"name": "class", **band}],
                 "classification:classes": classes},
@@ -174,7 +177,7 @@ def _assets(product: MapProduct, card: ModelCard, model_href: str) -> dict[str, 
     return assets
 
 
-def _classes(legend: Legend, count_px: Mapping[int, int]) -> list[dict[str, Any]]:
+def list_classes(legend: Legend, count_px: Mapping[int, int]) -> list[dict[str, Any]]:
     """Give the classes as the classification extension wants them: names of letters, digits, "-" and "_", each once."""
     plain = [re.sub(r"[^0-9A-Za-z-]+", "_", c.name).strip("_") or f"class_{c.code}" for c in legend]
     made = []
@@ -222,15 +225,28 @@ def validate_item(item: Mapping[str, Any]) -> list[str]:
     Raises:
         MapError: If it names an extension whose schema does not ship with the package.
     """
+    return _list_errors(item, _ITEM_SCHEMA)
+
+
+def validate_collection(collection: Mapping[str, Any]) -> list[str]:
+    """List what is wrong with a collection, as `validate_item` does with an item.
+
+    Raises:
+        MapError: If it names an extension whose schema does not ship with the package.
+    """
+    return _list_errors(collection, _COLLECTION_SCHEMA)
+
+
+def _list_errors(document: Mapping[str, Any], schema: str) -> list[str]:
     from jsonschema import Draft7Validator
 
     wrong = []
-    for uri in (_ITEM_SCHEMA, *item.get("stac_extensions", ())):
+    for uri in (schema, *document.get("stac_extensions", ())):
         if uri not in _schemas():
             raise MapError(f"the schema {uri} does not ship with this version; known: {', '.join(_EXTENSIONS.values())}")
-        for error in Draft7Validator(_schemas()[uri], registry=_registry()).iter_errors(item):
+        for error in Draft7Validator(_schemas()[uri], registry=_registry()).iter_errors(document):
             inner = _innermost(error)
-            wrong.append(f"{'/'.join(str(p) for p in inner.absolute_path) or 'item'}: {inner.message[:200]}")
+            wrong.append(f"{'/'.join(str(p) for p in inner.absolute_path) or 'document'}: {inner.message[:200]}")
     return list(dict.fromkeys(wrong))
 
 

@@ -6,6 +6,7 @@ Receives a `Predictor` and a `CubeSet`; hands on a `MapProduct`.
 from __future__ import annotations
 
 from landweave.maps.filters import FilterOptions
+from landweave.maps.mosaic import MosaicOptions, find_tiles, mosaic_maps
 from landweave.maps.opening import open_map, read_legend
 from landweave.maps.options import MapOptions
 from landweave.maps.predict import predict_map, predict_maps
@@ -20,13 +21,16 @@ from landweave.maps.zones import summarise_zones, zones_of_map
 __all__ = [
     "FilterOptions",
     "MapOptions",
+    "MosaicOptions",
     "SegmentOptions",
     "SeriesOptions",
     "SmoothOptions",
     "VectorOptions",
     "aggregate_map",
     "filter_map",
+    "find_tiles",
     "make_polygons",
+    "mosaic_maps",
     "open_map",
     "predict_map",
     "predict_maps",

@@ -27,9 +27,14 @@ from landweave.types import MapProduct
 
 __all__ = ["open_map", "read_legend"]
 
+_VIRTUAL = "map.vrt"
+"""The map of a folder that holds a mosaic without pixels of its own."""
+
 
 def open_map(path: Path | str) -> MapProduct:
     """Open a classified map: the folder of one, or any single-band raster of codes that says what its codes mean.
+
+    A folder may also hold a virtual mosaic (`map.vrt`).
 
     The legend comes from the first of: our own tag in the file, `legend.json` beside it (a list of code, name, color),
     category names (`<file>.aux.xml`) with the colour table. Counts and areas are added up from the pixels.
@@ -40,7 +45,7 @@ def open_map(path: Path | str) -> MapProduct:
         GridError: If it has no crs.
     """
     at = Path(path)
-    tif = at / FILE_NAMES["map"] if at.is_dir() else at
+    tif = _find_map(at) if at.is_dir() else at
     if not tif.exists():
         raise SourceError(f"file {tif} does not exist; the folder of a finished map holds {FILE_NAMES['map']}")
     info = read_info(tif)
@@ -56,10 +61,18 @@ def open_map(path: Path | str) -> MapProduct:
     _check_codes(tif, legend, counter.count_px, info.nodata[0])
     folder = tif.parent
     files = {"map": tif}
-    if tif.name == FILE_NAMES["map"]:
-        names = {**FILE_NAMES, "lineage": "lineage.json"}
+    if tif.name in (FILE_NAMES["map"], _VIRTUAL):
+        names = {**FILE_NAMES, "lineage": "lineage.json", "map": tif.name}
+        if tif.name == _VIRTUAL:
+            names |= {"proba": "proba.vrt", "uncertainty": "uncertainty.vrt"}
         files |= {n: folder / f for n, f in names.items() if (folder / f).exists()}
     return MapProduct(folder, files, legend, info.geobox, sha256_file(tif), counter.count_px, counter.area_ha)
+
+
+def _find_map(folder: Path) -> Path:
+    """Give the map of a folder, which may be a virtual mosaic."""
+    tif, vrt = folder / FILE_NAMES["map"], folder / _VIRTUAL
+    return vrt if vrt.is_file() and not tif.exists() else tif
 
 
 def _check_codes(tif: Path, legend: Legend, count_px: Mapping[int, int], nodata: float | None) -> None:

@@ -59,6 +59,7 @@ class Refinement:
         legend: Of the new map.
         products: Which of map, proba, uncertainty it has.
         compute: Gives their pixels for a window.
+        inputs: Files that it reads, for the lineage; the source's map by default.
     """
 
     source: MapProduct
@@ -68,6 +69,7 @@ class Refinement:
     legend: Legend
     products: tuple[str, ...]
     compute: Callable[[Window], Products]
+    inputs: tuple[Path, ...] = ()
 
 
 def smooth_map(
@@ -333,10 +335,12 @@ def run_refinement(
         run_windows(store.find_pending(), lambda w: store.write(w, job.compute(w)), workers=workers, progress=progress,
                     stage=job.what, total=len(store.windows))  # fmt: skip
         product = _write(job, store, workers)
+        note = f"{job.what} of {len(job.inputs)} maps" if job.inputs else f"{job.what} of the map in {job.source.folder}"
         record = StageRecord(
-            name=STAGE, options=dict(job.options), inputs=tuple(record_file(job.source.files[n]) for n in ("map",)),
+            name=STAGE, options=dict(job.options),
+            inputs=tuple(record_file(p) for p in job.inputs or (job.source.files["map"],)),
             outputs=tuple(record_file(p, relative_to=job.folder) for p in product.files.values()),
-            fingerprint=fingerprint_of(keys), keys=keys, notes=(f"{job.what} of the map in {job.source.folder}",),
+            fingerprint=fingerprint_of(keys), keys=keys, notes=(note,),
             results={"checksum": product.checksum, "count_px": {str(k): v for k, v in product.count_px.items()},
                      "area_ha": {str(k): v for k, v in product.area_ha.items()}},
             started=started, workers=workers, host=host_name(),

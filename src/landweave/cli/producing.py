@@ -1,0 +1,43 @@
+"""Commands on maps in many tiles: mosaic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from landweave.cli.refining import DEFAULT_WORKERS, Overwrite, Workers, make_options, print_areas
+from landweave.cli.show import print_line, progress_bars
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("mosaic")(mosaic)
+
+
+def mosaic(
+    tiles: Annotated[list[Path], typer.Argument(metavar="TILE...", help="Folders of maps, or folders that hold such.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the mosaic.")],
+    cog: Annotated[bool, typer.Option("--cog", help="Write the pixels; by default a VRT refers to the tiles.")] = False,
+    overlap: Annotated[
+        str, typer.Option(help="Which tile shows where several have a class: first, last, or sure (most probable; --cog).")
+    ] = "first",
+    crs: Annotated[str | None, typer.Option(help="Crs of the mosaic, for tiles in several; with --cog.")] = None,
+    resolution: Annotated[float | None, typer.Option(help="Pixel size in units of --crs.")] = None,
+    like: Annotated[Path | None, typer.Option(help="Raster whose grid the mosaic takes; with --cog.")] = None,
+    title: Annotated[str, typer.Option(help="Title of the STAC collection.")] = "",
+    workers: Workers = DEFAULT_WORKERS, overwrite: Overwrite = False,
+) -> None:  # fmt: skip
+    """Put the maps of many tiles together as one, with a STAC collection of the tiles.
+
+    Without --cog nothing is copied: DIR/map.vrt (and a tile index map.gti.gpkg, which GDAL 3.9 opens as one raster however
+    many tiles there are) refers to the tiles by relative paths. The folder then serves every command that takes a map.
+    """
+    from landweave.maps import MosaicOptions, mosaic_maps
+
+    options = make_options(MosaicOptions, cog=cog, overlap=overlap, crs=crs, resolution=resolution, like=like)
+    with progress_bars() as progress:
+        made = mosaic_maps(tiles, out, options=options, workers=workers, overwrite=overwrite, title=title, progress=progress)
+    print_line(f"{made.files['map']}: {made.geobox.shape[1]} x {made.geobox.shape[0]} pixels")
+    print_areas(made)
