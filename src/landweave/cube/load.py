@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from landweave.cube.backend import make_cube
 from landweave.cube.extent import check_overlap, resolve_coarse, resolve_geobox
 from landweave.cube.options import CubeOptions
+from landweave.cube.place import PLACE, make_place
 from landweave.cube.plan import CubePlan
 from landweave.cube.planning import plan_cube, select_dates
 from landweave.cube.probe import probe_plan
 from landweave.cube.reading import OutsideCount, read_plan
-from landweave.errors import BandError, GridError, SceneError
+from landweave.cube.terrain import TERRAIN, make_terrain
+from landweave.errors import BandError, CubeError, GridError, SceneError
 from landweave.features.indices import get_index
 from landweave.grid import GeoBox, Window, resolve_crs
 from landweave.io.rasters import RasterInfo, read_info
@@ -126,17 +128,26 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     headers = {n: _read_headers(s) for n, s in chosen.items()}
     geobox = resolve_geobox([i for n in chosen for i in _band_files(chosen[n], headers[n])], options)
     cubes: dict[str, xr.DataArray] = {}
-    plans, notes = [], []
+    plans: list[CubePlan] = []
+    notes: list[str] = []
+    if options.terrain is not None:
+        scene, notes = make_terrain(chosen, headers, geobox, options)
+        chosen[TERRAIN], headers[TERRAIN] = [scene], _read_headers([scene])
     for name, own in chosen.items():
         grid = _source_grid(name, geobox, options)
         check_overlap(grid, _band_files(own, headers[name]), "the cube's grid", f"the files of source {name!r}")
-        plan, bands, said = plan_cube(name, own, headers[name], grid, options)
+        wanted = options if name in sources else options.model_copy(update={"bands": None})
+        plan, bands, said = plan_cube(name, own, headers[name], grid, wanted)
         plan = _add_indices(plan, options)
         plans.append(plan)
         notes += said + probe_plan(plan, bands, headers[name], options)
         if plan.bands:
             cubes[name] = _to_xarray(plan, bands)
     _check_names(plans, options)
+    if options.place is not None:
+        if PLACE in cubes:
+            raise CubeError(f"a source is named {PLACE!r}, as the cube of cube: place is; name the source otherwise")
+        cubes[PLACE] = make_place(geobox, options.place)
     return CubeSet(cubes, geobox, tuple(notes))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from landweave.cube.derived_options import PlaceOptions, TerrainOptions
 from landweave.errors import GridError
 from landweave.grid import resolve_crs
 from landweave.types import BandKind, Options, Season
@@ -58,6 +59,12 @@ class CubeOptions(Options):
     )
     bands: tuple[str, ...] | None = Field(None, description="Bands to keep, in this order; by default all of them.")
     indices: tuple[str, ...] = Field((), description="Spectral indices added as bands, e.g. ndvi.")
+    terrain: TerrainOptions | None = Field(
+        None, description="Measures of the elevation, e.g. [slope, northness, twi], as a static cube named terrain."
+    )
+    place: PlaceOptions | None = Field(
+        None, description="Bands of longitude and latitude and distances to vector features, as a static cube named place."
+    )
     resampling: dict[BandKind, Resampling] = Field(
         default_factory=dict, description="Resampling per kind of band; by default nearest for mask and other, average where "
         "pixels get at least twice as large, else bilinear.",

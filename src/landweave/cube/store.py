@@ -22,6 +22,7 @@ from affine import Affine
 
 from landweave.cube.backend import find_reader, make_cube
 from landweave.cube.load import PlanReader
+from landweave.cube.place import PlaceReader
 from landweave.cube.reading import OutsideCount
 from landweave.errors import DiskFullError, OutputExistsError
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs, split_blocks
@@ -94,6 +95,8 @@ def list_sources(cube: xr.DataArray) -> tuple[str, ...]:
     reader = find_reader(cube)
     if isinstance(reader, PlanReader):
         return reader.plan.paths
+    if isinstance(reader, PlaceReader):
+        return reader.paths
     path = getattr(reader, "path", None)
     return (str(path),) if path else ()
 

@@ -31,6 +31,7 @@ _PATHS = {
     ("imagery", "*", "catalogue", "url"): False,
     ("imagery", "*", "catalogue", "aoi"): False,
     ("cube", "like"): False,
+    ("cube", "place", "distances", "*"): False,
     ("samples", "reference"): False,
     ("samples", "series"): False,
     ("reference", "reference"): False,
@@ -41,6 +42,7 @@ _PATHS = {
 
 _FOLDERS: dict[tuple[str, ...], bool] = {
     ("imagery", "*", "catalogue", "cache"): False, ("imagery", "*", "mask", "folder"): False,
+    ("cube", "terrain", "folder"): False,
 }  # fmt: skip
 """Folders that are made where they are missing."""
 

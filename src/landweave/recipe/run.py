@@ -86,7 +86,9 @@ class Job:
     def cube_keys(self) -> dict[str, Any] | None:
         """What identifies the cube: its options and the content of its files; None without imagery."""
         if self.recipe.imagery and "cube" not in self._known:
-            files = _checksums(_files_of(self.scenes.values()))
+            place = self.recipe.cube.place
+            vectors = [str(p) for p in place.distances.values()] if place is not None else []
+            files = _checksums([*_files_of(self.scenes.values()), *vectors])
             found = {name: sha256_file(path) for name, path in self.item_files.items()}
             self._known["cube"] = {**self.options("imagery", "cube"), "files": files, **({"items": found} if found else {})}
         return self._known.get("cube")
