@@ -68,3 +68,24 @@ def deal_folds() -> Callable[..., list[list[Fold]]]:
         return [one] * repeats
 
     return deal
+
+
+@pytest.fixture(scope="session")
+def row_network() -> Callable[..., bytes]:
+    """Make softmax(tanh(features) W + b) as an ONNX file."""
+
+    def make(n_features: int, n_columns: int, *, name: str = "features", seed: int = 3) -> bytes:
+        onnx = pytest.importorskip("onnx", reason="networks of the tests are made with the package onnx")
+        rng = np.random.default_rng(seed)
+        weights = [rng.normal(size=(n_features, n_columns)).astype(np.float32), rng.normal(size=n_columns).astype(np.float32)]
+        steps = [(("Tanh"), [name], "t"), ("MatMul", ["t", "w"], "m"), ("Add", ["m", "b"], "a"), ("Softmax", ["a"], "proba")]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node(op, inputs, [out]) for op, inputs, out in steps], "rows",
+            [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", n_features])],
+            [onnx.helper.make_tensor_value_info("proba", onnx.TensorProto.FLOAT, ["n", n_columns])],
+            [onnx.numpy_helper.from_array(w, key) for w, key in zip(weights, "wb", strict=True)],
+        )  # fmt: skip
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        return bytes(model.SerializeToString())
+
+    return make

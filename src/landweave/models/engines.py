@@ -60,6 +60,7 @@ _homes = {
     "centroid": "landweave.models.dense",
     "svm": "landweave.models.svm",
     "catboost": "landweave.models.families.catboost",
+    "onnx": "landweave.models.onnx_engine",
 }
 """Kinds of engine of this package; the module registers its loader when it is imported."""
 
