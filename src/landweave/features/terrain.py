@@ -86,18 +86,27 @@ def terrain_margin(measures: Sequence[str], radius_px: int = 1) -> int:
 
 @njit(nogil=True, cache=True)
 def _neighbours(z: Any, r: int, c: int, held: Any) -> None:  # pragma: no cover (compiled)
-    """Fill the 3 x 3 elevations around a pixel; one that is missing continues the line through its opposite."""
+    """Fill the 3 x 3 elevations around a pixel; one that is missing continues the line through its opposite.
+
+    A corner without an opposite continues the plane through the two pixels beside it.
+    """
     centre = z[r, c]
     for k in range(9):
         y, x = r + k // 3 - 1, c + k % 3 - 1
         inside = 0 <= y < z.shape[0] and 0 <= x < z.shape[1]
         held[k] = z[y, x] if inside else np.nan
-    for k in range(4):
+    for k in (1, 3):
         a, b = held[k], held[8 - k]
         if np.isnan(a):
             held[k] = centre if np.isnan(b) else 2 * centre - b
         if np.isnan(b):
             held[8 - k] = centre if np.isnan(a) else 2 * centre - a
+    for k in (0, 2):
+        a, b = held[k], held[8 - k]
+        if np.isnan(a):
+            held[k] = held[1] + held[3 + k] - centre if np.isnan(b) else 2 * centre - b
+        if np.isnan(b):
+            held[8 - k] = held[7] + held[5 - k] - centre if np.isnan(a) else 2 * centre - a
 
 
 @njit(nogil=True, cache=True)

@@ -26,6 +26,7 @@ BYTES_PER_PIXEL = 80
 MIN_TAN_SLOPE = 1e-3
 """Least slope (rise over run) in the index: flat ground would have no finite value."""
 
+_EPSILON_M = 1e-9  # not the least step of a float64: raised to 1.1, slopes near elevation 0 would vanish
 _EXPONENT = 1.1  # Freeman 1991, section 3: the value at which a cone drains evenly
 
 
@@ -94,7 +95,7 @@ def _flood(z: Any, epsilon: bool, closed: Any, heap_z: Any, heap_i: Any, order: 
         order[n] = i
         n += 1
         r, c = i // cols, i % cols
-        least = np.nextafter(z[r, c], np.inf) if epsilon else z[r, c]
+        least = z[r, c] + _EPSILON_M if epsilon else z[r, c]
         for k in range(9):
             y, x = r + k // 3 - 1, c + k % 3 - 1
             if 0 <= y < rows and 0 <= x < cols and not closed[y, x]:
@@ -143,8 +144,7 @@ def fill_sinks(elevation: NDArray[np.floating[Any]], *, epsilon: bool = False) -
 
     Args:
         elevation: (y, x) in metres, NaN where not known; water leaves at the edge and beside NaN.
-        epsilon: Let filled ground rise by the least step of a float64 towards its inside, so that it drains (their
-            algorithm 3).
+        epsilon: Let filled ground rise by 1e-9 m per pixel towards its inside, so that it drains (their algorithm 3).
 
     Returns:
         float64 (y, x), nowhere below the elevations; NaN where they are.
