@@ -149,7 +149,7 @@ class Case:
     label: str
     draw: DrawOptions
     strata: str = "mapped"
-    intervals: tuple[str, ...] = ("normal", "logit")
+    intervals: tuple[str, ...] = ("midp", "normal", "logit")
     options: AssessOptions = field(default_factory=AssessOptions)
     note: str = ""
 
@@ -158,13 +158,13 @@ def cases(n: int) -> list[Case]:
     plain = {"n": n}
     return [
         Case("stratified, equal", DrawOptions(allocation="equal", **plain),
-             intervals=("normal", "wilson", "logit", "bootstrap", "jeffreys")),
+             intervals=("midp", "jeffreys", "normal", "wilson", "logit", "bootstrap")),
         Case("stratified, proportional, 50 at least", DrawOptions(min_per_stratum=50, **plain),
-             intervals=("normal", "logit", "jeffreys")),
+             intervals=("midp", "jeffreys", "normal", "logit")),
         Case("strata of an older map, equal", DrawOptions(allocation="equal", **plain), strata="older",
-             intervals=("normal", "logit", "jeffreys")),
+             intervals=("midp", "jeffreys", "normal", "logit")),
         Case("simple, post-stratified", DrawOptions(kind="simple", **plain),
-             intervals=("normal", "wilson", "logit", "jeffreys")),
+             intervals=("midp", "jeffreys", "normal", "wilson", "logit")),
         Case("systematic, simple random variance", DrawOptions(kind="systematic", **plain), note="conservative"),
         Case("systematic, successive differences", DrawOptions(kind="systematic", **plain),
              options=AssessOptions(systematic_variance="successive")),
@@ -176,7 +176,7 @@ def run_case(land: Land, case: Case, draws: int, seed: int, tally: Tally) -> Non
     truth = {f: score_matrix(land.matrix, {"overall": "overall_accuracy"}.get(f, f)) for f in FIGURES.values() if f != "area"}
     truth["area"] = land.matrix.sum(axis=0)
     strata = getattr(land, case.strata)
-    special = [i for i in case.intervals if i in ("bootstrap", "jeffreys")]
+    special = [i for i in case.intervals if i in ("bootstrap", "jeffreys", "midp")]
     for i in range(draws):
         evidence = observe(land, strata, case.draw.model_copy(update={"seed": seed + i}))
         plain = estimate_from(evidence, case.options).estimates
@@ -216,7 +216,7 @@ def run_others(land: Land, n: int, draws: int, seed: int, tally: Tally) -> None:
         here = cols < SIDE // 2
         made = estimate_units(make_units(evidence, AssessOptions()), domain=here).area
         inside = np.bincount(evidence.reference_index[here], minlength=k)
-        for interval in ("normal", "logit"):
+        for interval in ("midp", "normal", "logit"):
             tally.add(f"simple, zone (western half); {interval}", "area", zone, make_ends(made, interval), inside)
         other = replace(sample, map_index=land.second[rows, cols])
         apart = estimate_difference(sample, other)[2].overall

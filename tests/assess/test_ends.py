@@ -14,7 +14,7 @@ d,2,1,9,313,6450000
 """
 
 
-@pytest.mark.parametrize("method", ["bootstrap", "jeffreys"])
+@pytest.mark.parametrize("method", ["bootstrap", "jeffreys", "midp"])
 def test_every_figure_lies_in_its_interval_near_the_normal_one(product, draw_stratified, method):
     samples = draw_stratified(product)
     plain = assess_map(product, samples)
@@ -44,5 +44,6 @@ def test_the_bootstrap_repeats_with_its_seed(product, draw_simple):
 
 def test_designs_without_such_strata_get_logit_ends(product, draw_simple):
     samples = draw_simple(kind="cluster", psu=[str(i // 5) for i in range(200)])
-    jeffreys, logit = (assess_map(product, samples, options=AssessOptions(interval=m)) for m in ("jeffreys", "logit"))
-    assert jeffreys.overall_accuracy.lower == logit.overall_accuracy.lower
+    midp, logit = (assess_map(product, samples, options=AssessOptions(interval=m)) for m in ("midp", "logit"))
+    assert midp.overall_accuracy.lower == logit.overall_accuracy.lower
+    assert midp.intervals.method == "logit"

@@ -18,7 +18,7 @@ from landweave.types import Design, SampleTable
 
 def test_a_stratified_sample_gives_areas_with_intervals_by_olofsson(product, draw_stratified):
     a = assess_map(product, draw_stratified(product))
-    assert (a.design.estimator, a.design.map_is_strata, a.intervals.method) == ("stratified", True, "normal")
+    assert (a.design.estimator, a.design.map_is_strata, a.intervals.method) == ("stratified", True, "midp")
     mapped = [product.area_ha[c] for c in (1, 2, 7)]
     expected = estimate_stratified(np.array(a.error_matrix.counts), np.array(mapped))
     np.testing.assert_allclose([x.area_ha for x in a.areas], expected.area.value * sum(mapped))

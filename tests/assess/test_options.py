@@ -10,7 +10,7 @@ from landweave.assess import AssessOptions
 
 def test_defaults_refuse_training_rows_and_use_the_fields_interval():
     options = AssessOptions()
-    assert (options.interval, options.allow_training_rows, options.buffer_m, options.scores) == ("normal", False, 0, ())
+    assert (options.interval, options.allow_training_rows, options.buffer_m, options.scores) == ("midp", False, 0, ())
 
 
 def test_every_option_is_described():
@@ -21,7 +21,7 @@ def test_every_option_is_described():
     ("given", "match"),
     [
         ({"buffer_m": -1}, "greater than or equal to 0"),
-        ({"interval": "exact"}, "'normal', 'wilson', 'logit', 'bootstrap' or 'jeffreys'"),
+        ({"interval": "exact"}, "'midp', 'normal', 'wilson', 'logit', 'bootstrap' or 'jeffreys'"),
         ({"scores": ["mcc"]}, "'kappa'"),
         ({"buffer": 3}, "Extra inputs"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landweave.assess import assess_counts, assess_map, assess_without_reference, format_assessment
+from landweave.assess import AssessOptions, assess_counts, assess_map, assess_without_reference, format_assessment
 from landweave.assess.document import Assessment, CrossValidationScores, CrossValidationSummary
 
 
@@ -21,7 +21,7 @@ def counted(tmp_path):
 def test_areas_are_hectares_with_half_widths(counted):
     table = _by_title(counted)["Areas"]
     a = counted.areas[0]
-    assert table.columns == ("class", "mapped ha", "estimated ha", "+- 95 %", "from", "to")
+    assert table.columns == ("class", "mapped ha", "estimated ha", "1.96 se", "from", "to")
     assert table.rows[0] == ("a", "18000", *(f"{v:.0f}" for v in (a.area_ha, a.ci95_ha, a.lower_ha, a.upper_ha)))
     assert table.rows[-1][:3] == ("total", "900000", "900000")
 
@@ -40,9 +40,17 @@ def test_without_a_design_only_mapped_areas_are_shown_with_the_reason(product, d
 
 def test_accuracies_have_intervals_only_where_the_design_gives_them(counted, product, draw_simple):
     overall = dict(_by_title(counted)["Accuracy"].rows)["overall accuracy"]
-    assert overall == f"{counted.overall_accuracy.value:.3f} +- {1.96 * counted.overall_accuracy.se:.3f}"
+    found = counted.overall_accuracy
+    assert overall == f"{found.value:.3f} ({found.lower:.3f} to {found.upper:.3f})"
     plain = dict(_by_title(assess_map(product, draw_simple(kind="none")))["Accuracy"].rows)["overall accuracy"]
     assert " (se 0." in plain
+
+
+def test_the_normal_interval_is_written_with_plus_and_minus(tmp_path):
+    (tmp_path / "c.csv").write_text("m,a,b,mapped_area_px\na,66,9,200000\nb,3,322,9800000\n")
+    made = assess_counts(tmp_path / "c.csv", pixel_area_m2=900, options=AssessOptions(interval="normal"))
+    overall = dict(_by_title(made)["Accuracy"].rows)["overall accuracy"]
+    assert overall == f"{made.overall_accuracy.value:.3f} +- {1.96 * made.overall_accuracy.se:.3f}"
 
 
 def test_the_matrix_has_totals(counted):

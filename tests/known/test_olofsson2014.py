@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landweave.assess import assess_counts
+from landweave.assess import AssessOptions, assess_counts
 from landweave.metrics.area import estimate_stratified
 
 NAMES = ("deforestation", "forest_gain", "stable_forest", "stable_nonforest")
@@ -62,3 +62,12 @@ def test_the_counts_alone_give_the_published_areas(tmp_path, header, order):
 def test_the_shared_file_of_counts_gives_the_published_areas(real_data):
     assessment = assess_counts(real_data / "olofsson2014" / "error_matrix_counts.csv", pixel_area_m2=900)
     assert [round(a.area_ha) for a in assessment.areas] == [21158, 11686, 285770, 581386]
+
+
+def test_the_normal_interval_has_the_published_ends_and_the_default_is_wider_for_the_rare_class(tmp_path):
+    path = _write(tmp_path / "counts.csv", NAMES)
+    printed = assess_counts(path, pixel_area_m2=900, options=AssessOptions(area_interval="normal")).areas
+    assert [round(a.upper_ha - a.area_ha) for a in printed] == [6158, 3756, 15510, 16282]
+    default = assess_counts(path, pixel_area_m2=900).areas
+    assert [round(a.area_ha) for a in default] == [21158, 11686, 285770, 581386]
+    assert default[1].upper_ha > printed[1].upper_ha

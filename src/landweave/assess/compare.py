@@ -93,6 +93,8 @@ def compare_maps(
         LegendError: If a map and the reference share no class name.
     """
     options = options or AssessOptions()
+    if options.interval == "midp":
+        options = options.model_copy(update={"interval": "logit"})
     if options.interval in ("bootstrap", "jeffreys"):
         raise AssessmentError(f"compared maps have no {options.interval} intervals; choose normal, wilson or logit (interval)")
     labelled = reference.select(column_texts(reference, "class") != "")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from landweave.assess.checks import check_sample
 from landweave.assess.document import Assessment, Check
-from landweave.assess.ends import Ends, replicate_ends, with_ends
+from landweave.assess.ends import RECOVERED, Ends, replicate_ends, with_ends
 from landweave.assess.estimation import DESIGN_SE, Estimation, Evidence
 from landweave.assess.options import AssessOptions
 from landweave.assess.tables import (
@@ -152,8 +152,9 @@ def assess_counts(
 def _make_ends(table: CountTable, mapped_ha: NDArray[np.float64], options: AssessOptions) -> dict[str, Ends]:
     """Make the intervals that standard errors do not give, for the bootstrap by writing each count out as that many samples."""
     asked, made = {options.interval, options.area_interval}, dict[str, Ends]()
-    if "jeffreys" in asked:
-        made["jeffreys"] = recover_intervals(table.counts, mapped_ha)
+    for limits in RECOVERED:
+        if limits in asked:
+            made[limits] = recover_intervals(table.counts, mapped_ha, limits=limits)
     if "bootstrap" in asked:
         row, column = np.nonzero(table.counts)
         times = table.counts[row, column].round().astype(np.int64)

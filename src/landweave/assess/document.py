@@ -276,8 +276,8 @@ class DesignSummary(Document):
 class Intervals(Document):
     """How intervals and standard errors were made; the methods are null where there are no intervals, with `why`."""
 
-    method: Literal["normal", "wilson", "logit", "bootstrap", "jeffreys"] | None = None
-    area_method: Literal["normal", "wilson", "logit", "bootstrap", "jeffreys"] | None = None
+    method: Literal["midp", "normal", "wilson", "logit", "bootstrap", "jeffreys"] | None = None
+    area_method: Literal["midp", "normal", "wilson", "logit", "bootstrap", "jeffreys"] | None = None
     level: float = 0.95
     se_method: str | None = None
     why: str | None = None

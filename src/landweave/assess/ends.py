@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from landweave.assess.options import AssessOptions
 from landweave.metrics.accuracy import ScoreName, score_matrix
 from landweave.metrics.area import DesignEstimates
-from landweave.metrics.recovered import recover_intervals, recover_sums
+from landweave.metrics.recovered import StratumLimits, recover_intervals, recover_ratios, recover_sums
 from landweave.metrics.resample import percentile_interval
 from landweave.metrics.units import UnitSample
 
-__all__ = ["Ends", "recover_ends", "replicate_ends", "with_ends"]
+__all__ = ["RECOVERED", "Ends", "recover_ends", "replicate_ends", "with_ends"]
 
 Ends = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Figure -> lower and upper ends."""
+
+RECOVERED: tuple[StratumLimits, ...] = ("midp", "jeffreys")
+"""Intervals that are put together from the strata's own limits."""
 
 _SCORES: dict[str, ScoreName] = {
     "overall": "overall_accuracy", "users": "users", "producers": "producers", "f1": "f1", "iou": "iou", "macro_f1": "macro_f1"
@@ -35,10 +38,11 @@ def replicate_ends(matrices: NDArray[np.float64]) -> Ends:
     return made | {"area": percentile_interval(matrices.sum(axis=1))}
 
 
-def recover_ends(sample: UnitSample) -> Ends:
-    """Give the intervals recovered from strata: of all figures where strata are the map's classes, else of two.
+def recover_ends(sample: UnitSample, limits: StratumLimits) -> Ends:
+    """Give the intervals recovered from strata: of all figures but macro-F1.
 
-    With other strata (or classes that share a post-stratum) only overall accuracy and areas are sums over strata.
+    With strata that are not the map's classes (or classes that share a post-stratum) accuracies of classes are ratios of two
+    sums over strata. Where some units have no class on the map areas are ratios too, and there are no such ends.
     """
     k, reference = sample.n_classes, sample.reference.argmax(axis=1)
     h = int(sample.stratum.max()) + 1
@@ -49,16 +53,15 @@ def recover_ends(sample: UnitSample) -> Ends:
         counts, mapped = np.zeros((k, k)), np.zeros(k)
         np.add.at(counts, (sample.map_index, reference), 1)
         mapped[[int(c[0]) for c in class_of]] = sizes
-        return recover_intervals(counts, mapped)
+        return recover_intervals(counts, mapped, limits=limits)
     if not inside.all():
         return {}  # shares of the classified area are then ratios, not sums
     n = np.bincount(sample.stratum, minlength=h)
     hits = np.bincount(sample.stratum, sample.map_index == reference, minlength=h)
-    found = np.zeros((h, k + 1))
-    np.add.at(found, (sample.stratum, reference), 1)
-    found[:, k] = hits
-    lower, upper = recover_sums(found, sizes, n)
-    return {"area": (lower[:k], upper[:k]), "overall": (lower[k], upper[k])}
+    cells = np.zeros((h, k, k))
+    np.add.at(cells, (sample.stratum, sample.map_index, reference), 1)
+    lower, upper = recover_sums(np.column_stack([cells.sum(axis=1), hits]), sizes, n, limits=limits)
+    return {"area": (lower[:k], upper[:k]), "overall": (lower[k], upper[k]), **recover_ratios(cells, sizes, limits=limits)}
 
 
 def with_ends(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from landweave.assess.designs import find_post_strata, find_strata, make_units
 from landweave.assess.document import Estimator
-from landweave.assess.ends import Ends, recover_ends, replicate_ends, with_ends
+from landweave.assess.ends import RECOVERED, Ends, recover_ends, replicate_ends, with_ends
 from landweave.assess.options import AssessOptions
 from landweave.errors import AssessmentError
 from landweave.legend import Legend
@@ -168,7 +168,7 @@ def _mean_labels(made: Estimation, evidence: Evidence) -> Estimation:
 
 def _refine(made: Estimation, evidence: Evidence, options: AssessOptions) -> Estimation:
     """Redo the estimates unit by unit where counts do not serve, and draw the bootstrap where it is asked for."""
-    special = {options.interval, options.area_interval} & {"bootstrap", "jeffreys"}
+    special = {options.interval, options.area_interval} & {"bootstrap", *RECOVERED}
     successive = evidence.design.kind == "systematic" and options.systematic_variance == "successive"
     if (evidence.shares is None and not successive and not special) or evidence.count().sum() < 2:
         return made
@@ -189,8 +189,8 @@ def _refine(made: Estimation, evidence: Evidence, options: AssessOptions) -> Est
     if "bootstrap" in special:
         rng = np.random.default_rng(options.seed)
         ends["bootstrap"] = replicate_ends(bootstrap_matrices(units, draws=options.bootstrap_draws, rng=rng))
-    if "jeffreys" in special and evidence.shares is None and not successive and evidence.design.kind != "cluster":
-        ends["jeffreys"] = recover_ends(units)
+    if evidence.shares is None and not successive and evidence.design.kind != "cluster":
+        ends |= {name: recover_ends(units, name) for name in RECOVERED if name in special}
     return replace(made, estimates=with_ends(made.estimates, ends, options, made.unseen))
 
 

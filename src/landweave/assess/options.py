@@ -11,7 +11,7 @@ from landweave.types import Options
 
 __all__ = ["AssessInterval", "AssessOptions", "Labels"]
 
-AssessInterval = Literal["normal", "wilson", "logit", "bootstrap", "jeffreys"]
+AssessInterval = Literal["midp", "normal", "wilson", "logit", "bootstrap", "jeffreys"]
 Labels = Literal["class", "shares", "either"]
 
 
@@ -19,13 +19,14 @@ class AssessOptions(Options):
     """How a map is judged; the 95 % level is fixed by the document."""
 
     interval: AssessInterval = Field(
-        default="normal",
-        description="Interval of accuracies: normal (value +- 1.96 se, the field's good practice), wilson or logit (better "
-        "for shares near 0 or 1 from few samples), bootstrap (percentiles of replicates drawn by the design), jeffreys (limits "
-        "of each stratum put together, which hold for rare classes too; logit where the design has no such strata).",
+        default="midp",
+        description="Interval of accuracies: midp (mid-P limits of each stratum put together, which hold the truth for rare "
+        "classes too; logit where the design has no such strata), normal (value +- 1.96 se, as Olofsson et al. 2014 print it; "
+        "too narrow for rare classes), wilson or logit (better than normal near 0 or 1), bootstrap (percentiles of replicates "
+        "drawn by the design), jeffreys (like midp, a little narrower).",
     )
     area_interval: AssessInterval = Field(
-        default="normal", description="Interval of areas, likewise; jeffreys serves rare classes best."
+        default="midp", description="Interval of areas, likewise; with normal it is the area +- 1.96 standard errors."
     )
     labels: Labels = Field(
         default="class",

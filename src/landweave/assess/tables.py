@@ -21,6 +21,7 @@ from landweave.assess.document import (
     Intervals,
     MatrixTable,
 )
+from landweave.assess.ends import RECOVERED
 from landweave.assess.estimation import Estimation
 from landweave.assess.options import AssessInterval
 from landweave.errors import LegendError
@@ -95,11 +96,11 @@ def make_estimate(
 def make_ends(estimated: Estimated, method: AssessInterval, at: Any = ...) -> tuple[Any, Any]:
     """Give the ends of 95 % intervals.
 
-    Those of `bootstrap` and `jeffreys` come with the estimate; where there are none the first gives way to the normal interval
-    (as it does where the error is a bound, of which replicates know nothing), the second to the logit one.
+    Those of `bootstrap`, `midp` and `jeffreys` come with the estimate; where there are none the first gives way to the normal
+    interval (as it does where the error is a bound, of which replicates know nothing), the others to the logit one.
     """
     value, se = np.asarray(estimated.value[at]), np.asarray(estimated.se[at])
-    instead: dict[AssessInterval, IntervalMethod] = {"bootstrap": "normal", "jeffreys": "logit"}
+    instead: dict[AssessInterval, IntervalMethod] = {"bootstrap": "normal", "midp": "logit", "jeffreys": "logit"}
     lower, upper = make_interval(value, se, method=instead.get(method, method))  # type: ignore[arg-type]
     if method not in instead or estimated.lower is None or estimated.upper is None:
         return lower, upper
@@ -142,7 +143,7 @@ def make_matrix(estimation: Estimation, classes: Legend, counts: NDArray[np.floa
 
 def make_areas(
     classes: Legend, mapped_ha: NDArray[np.float64] | None, mapped_px: NDArray[np.float64] | None,
-    estimated: Estimated | None, why: str | None, method: AssessInterval = "normal",
+    estimated: Estimated | None, why: str | None, method: AssessInterval = "midp",
 ) -> list[ClassArea]:  # fmt: skip
     """Make the areas by class; mapped ones alone where nothing is estimated, with the reason.
 
@@ -178,10 +179,15 @@ def make_design(design: Design, estimation: Estimation) -> DesignSummary:
 
 
 def make_intervals(
-    estimation: Estimation, method: AssessInterval, area_method: AssessInterval = "normal"
+    estimation: Estimation, method: AssessInterval, area_method: AssessInterval = "midp"
 ) -> Intervals:
-    """Say how standard errors and intervals were made, or why there are no intervals."""
+    """Say how standard errors and intervals were made (logit where the design has no limits of strata), or why not."""
     if estimation.has_interval:
+        e = estimation.estimates
+        method, area_method = (
+            "logit" if asked in RECOVERED and made.lower is None else asked
+            for asked, made in ((method, e.overall), (area_method, e.area))
+        )
         shown = None if estimation.areas_why is not None else area_method
         return Intervals(method=method, area_method=shown, se_method=estimation.se_method)
     return Intervals(se_method=estimation.se_method, why=estimation.areas_why)

@@ -36,8 +36,8 @@ class TextTable:
 def format_assessment(assessment: Assessment, *, area_unit: str = "ha") -> list[TextTable]:
     """Format an assessment as tables: areas, accuracies, error matrix, cross-validation; those that it has.
 
-    Areas are in `area_unit` (ha, km2, m2, acre) with the half-width of their 95 % interval, accuracies have three digits with
-    1.96 standard errors.
+    Areas are in `area_unit` (ha, km2, m2, acre) with 1.96 standard errors and their 95 % interval; accuracies have three digits
+    with their interval, or with 1.96 standard errors where that is the interval.
     """
     areas = _areas(assessment, area_unit)
     made = (_overall, _accuracies, _matrix, _cross_validation)
@@ -55,7 +55,7 @@ def _area(hectares: float | None, unit: str) -> str:
 def _areas(assessment: Assessment, unit: str) -> TextTable | None:
     if not any(a.mapped_ha is not None for a in assessment.areas):
         return None
-    columns: tuple[str, ...] = ("class", f"mapped {unit}", f"estimated {unit}", "+- 95 %", "from", "to")
+    columns: tuple[str, ...] = ("class", f"mapped {unit}", f"estimated {unit}", "1.96 se", "from", "to")
     rows: list[tuple[str, ...]] = []
     for a in assessment.areas:
         numbers = (a.mapped_ha, a.area_ha, a.ci95_ha, a.lower_ha, a.upper_ha)
@@ -67,22 +67,24 @@ def _areas(assessment: Assessment, unit: str) -> TextTable | None:
     return TextTable("Areas", columns, tuple(rows), assessment.areas_why or assessment.design.estimator_note)
 
 
-def _share(estimate: Estimate, has_interval: bool) -> str:
-    """Write a share as 0.947 +- 0.018 with an interval, as 0.947 (se 0.009) without one."""
+def _share(estimate: Estimate, method: str | None) -> str:
+    """Write a share as 0.947 +- 0.018 or 0.947 (0.927 to 0.963) by the interval's method, as 0.947 (se 0.009) without one."""
     if estimate.value is None:
         return _NONE
+    if method not in (None, "normal") and estimate.lower is not None and estimate.upper is not None:
+        return f"{estimate.value:.3f} ({estimate.lower:.3f} to {estimate.upper:.3f})"
     if estimate.se is None:
         return f"{estimate.value:.3f}"
-    spread = f" +- {z_value() * estimate.se:.3f}" if has_interval else f" (se {estimate.se:.3f})"
+    spread = f" (se {estimate.se:.3f})" if method is None else f" +- {z_value() * estimate.se:.3f}"
     return f"{estimate.value:.3f}{spread}"
 
 
 def _accuracies(assessment: Assessment) -> TextTable | None:
     if not assessment.classes:
         return None
-    sure = assessment.intervals.method is not None
+    how = assessment.intervals.method
     rows = [
-        (c.name, _share(c.users, sure), _share(c.producers, sure), _share(c.f1, sure), _share(c.iou, sure))
+        (c.name, _share(c.users, how), _share(c.producers, how), _share(c.f1, how), _share(c.iou, how))
         for c in assessment.classes
     ]
     return TextTable("Accuracy by class", ("class", "user's", "producer's", "F1", "IoU"), tuple(rows))
@@ -91,10 +93,10 @@ def _accuracies(assessment: Assessment) -> TextTable | None:
 def _overall(assessment: Assessment) -> TextTable | None:
     if assessment.overall_accuracy.value is None:
         return None
-    sure = assessment.intervals.method is not None
+    how = assessment.intervals.method
     rows = [
-        ("overall accuracy", _share(assessment.overall_accuracy, sure)),
-        ("macro-F1", _share(assessment.macro_f1, sure)),
+        ("overall accuracy", _share(assessment.overall_accuracy, how)),
+        ("macro-F1", _share(assessment.macro_f1, how)),
     ]
     if assessment.kappa is not None:
         rows.append(("kappa", f"{assessment.kappa:.3f}"))
@@ -132,7 +134,7 @@ def _cross_validation(assessment: Assessment) -> TextTable | None:
 
 def _fold_rows(name: str, scores: CrossValidationScores) -> list[tuple[str, str, str]]:
     def cell(value: float | None, se: float | None) -> str:
-        return _share(Estimate(value=value, se=se), has_interval=False)
+        return _share(Estimate(value=value, se=se), None)
 
     rows = [(name, cell(scores.overall_accuracy, scores.overall_accuracy_se), cell(scores.macro_f1, scores.macro_f1_se))]
     if scores.classes_in_one_block:

@@ -162,6 +162,9 @@ def _areas(
 
 
 def _method(method: str) -> Literal["normal", "wilson", "logit"]:
+    """Give the method that zones can have: logit for the default, which needs a sum over whole strata."""
+    if method == "midp":
+        return "logit"
     if method in ("bootstrap", "jeffreys"):
         raise AssessmentError(f"zones have no {method} intervals; choose normal, wilson or logit (interval, area_interval)")
     return method  # type: ignore[return-value]

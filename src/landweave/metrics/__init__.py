@@ -18,7 +18,13 @@ from landweave.metrics.intervals import bootstrap_scores, effective_n, make_inte
 from landweave.metrics.multilabel import MultilabelCounter, MultilabelScores, average_precision
 from landweave.metrics.ordinal import score_ordinal
 from landweave.metrics.panoptic import PanopticCounter, PanopticScores
-from landweave.metrics.recovered import jeffreys_interval, recover_intervals, recover_sums
+from landweave.metrics.recovered import (
+    jeffreys_interval,
+    midp_interval,
+    recover_intervals,
+    recover_ratios,
+    recover_sums,
+)
 from landweave.metrics.regression import RegressionCounter, RegressionScores, score_regression
 from landweave.metrics.resample import bootstrap_matrices, percentile_interval
 from landweave.metrics.units import (
@@ -70,8 +76,10 @@ __all__ = [
     "make_interval",
     "make_shares",
     "matrix_parts",
+    "midp_interval",
     "percentile_interval",
     "recover_intervals",
+    "recover_ratios",
     "recover_sums",
     "score_baseline",
     "score_binary_change",

@@ -1,4 +1,4 @@
-"""Intervals that hold for rare classes too: Jeffreys' interval in each stratum, put together over the strata.
+"""Intervals that hold for rare classes too: mid-P or Jeffreys' interval in each stratum, put together over the strata.
 
 Receives the counts of a sample by stratum; hands on the ends of intervals. The standard error of a rare class is small by luck
 where the large strata happen to show none of its omissions, and value +- 1.96 se then leaves the truth out far too often; here
@@ -8,17 +8,22 @@ every stratum contributes what its sample cannot exclude.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import AssessmentError
 
-__all__ = ["jeffreys_interval", "recover_intervals", "recover_sums"]
+__all__ = ["StratumLimits", "jeffreys_interval", "midp_interval", "recover_intervals", "recover_ratios", "recover_sums"]
 
 Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]
+StratumLimits = Literal["jeffreys", "midp"]
+"""Interval of a share within one stratum."""
+
+_HALVINGS = 60
+"""Steps of the bisection for mid-P limits: 2^-60 is below the spacing of float64 near 1."""
 
 
 def jeffreys_interval(count: NDArray[Any], n: NDArray[Any], level: float = 0.95) -> Ends:
@@ -42,13 +47,55 @@ def jeffreys_interval(count: NDArray[Any], n: NDArray[Any], level: float = 0.95)
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
-def recover_sums(counts: NDArray[Any], sizes: NDArray[Any], n: NDArray[Any], *, level: float = 0.95) -> Ends:
+def midp_interval(count: NDArray[Any], n: NDArray[Any], level: float = 0.95) -> Ends:
+    """Compute the mid-P interval of a share: the p at which P(X > x) + P(X = x) / 2 is (1 - level) / 2, and 1 minus it.
+
+    Berry and Armitage 1995 (The Statistician 44, 417-423): the exact binomial interval with half of the observed outcome's
+    probability, which takes away most of its excess. It is 0 below and 1 above where no or every unit has the property.
+
+    Args:
+        count: Units x that have the property.
+        n: Units in all; NaN ends where it is 0.
+        level: Confidence level.
+    """
+    x, size = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    known = size > 0
+    pairs, back = np.unique(np.column_stack([x[known], size[known]]), axis=0, return_inverse=True)
+    low, high = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    tail = (1 - level) / 2
+    low[known] = np.where(pairs[:, 0] <= 0, 0, _solve_midp(pairs, tail))[back.ravel()]
+    high[known] = np.where(pairs[:, 0] >= pairs[:, 1], 1, _solve_midp(pairs, 1 - tail))[back.ravel()]
+    return low, high
+
+
+def _solve_midp(pairs: Floats, target: float) -> Floats:
+    """Find p with P(X >= x + 1) + P(X = x) / 2 = target for rows (x, n); the left side rises with p."""
+    from scipy.special import betainc
+
+    x, n = pairs.T
+    low, high = np.zeros(len(x)), np.ones(len(x))
+    for _ in range(_HALVINGS):
+        p = (low + high) / 2
+        reached = np.where(x <= 0, 1, betainc(np.maximum(x, 1), np.maximum(n - x + 1, 1), p))
+        passed = np.where(x >= n, 0, betainc(x + 1, np.maximum(n - x, 1), p))
+        over = (reached + passed) / 2 > target
+        low, high = np.where(over, low, p), np.where(over, p, high)
+    return np.asarray((low + high) / 2)
+
+
+_LIMITS: dict[StratumLimits, Callable[[Any, Any, float], Ends]] = {"jeffreys": jeffreys_interval, "midp": midp_interval}
+
+
+def recover_sums(
+    counts: NDArray[Any], sizes: NDArray[Any], n: NDArray[Any], *, limits: StratumLimits = "midp", level: float = 0.95
+) -> Ends:
     """Compute intervals of sums over strata of size times share; see `recover_intervals`.
 
     Args:
         counts: Units of each stratum that have each property (H, M).
         sizes: Sizes of the strata (H,).
         n: Units drawn in each (H,).
+        limits: Interval within a stratum.
         level: Confidence level.
 
     Returns:
@@ -58,22 +105,25 @@ def recover_sums(counts: NDArray[Any], sizes: NDArray[Any], n: NDArray[Any], *, 
     used = (drawn > 0) & (size > 0)
     w = size[used] / size[used].sum()
     x = np.asarray(counts, dtype=np.float64)[used]
-    low, high = jeffreys_interval(x, drawn[used][:, None], level)
+    low, high = _LIMITS[limits](x, drawn[used][:, None], level)
     _, lower, upper = _sum(w, x / drawn[used][:, None], low, high, np.ones(x.shape, dtype=bool))
     return lower, upper
 
 
-def recover_intervals(counts: NDArray[Any], mapped_area: NDArray[Any], *, level: float = 0.95) -> dict[str, Ends]:
+def recover_intervals(
+    counts: NDArray[Any], mapped_area: NDArray[Any], *, limits: StratumLimits = "midp", level: float = 0.95
+) -> dict[str, Ends]:
     """Compute intervals by recovering variances from the strata's own limits.
 
     A sum of independent parts has the limits est -+ sqrt(sum (part - its limit)^2) (the method of variance estimates recovery:
-    Zou and Donner 2008, doi:10.1002/sim.3095), with Jeffreys' limits for the share of each stratum. Producer's accuracy, F1 and
+    Zou and Donner 2008, doi:10.1002/sim.3095), with binomial limits for the share of each stratum. Producer's accuracy, F1 and
     IoU of a class grow with what is right in its own stratum and shrink with what the other strata omit; the same rule is
     applied to these two parts.
 
     Args:
         counts: Sample units (K map classes = strata, K reference classes).
         mapped_area: Size of each stratum (K,).
+        limits: Interval within a stratum; mid-P is a few per cent wider than Jeffreys' and keeps the level better.
         level: Confidence level.
 
     Returns:
@@ -89,7 +139,7 @@ def recover_intervals(counts: NDArray[Any], mapped_area: NDArray[Any], *, level:
     used = (n > 0) & (size > 0)
     w = np.where(used, size, 0) / size[used].sum()
     p = n_kj / np.where(used, n, 1)[:, None]
-    low, high = jeffreys_interval(n_kj, n[:, None], level)
+    low, high = _LIMITS[limits](n_kj, n[:, None], level)
     low, high = np.where(used[:, None], low, p), np.where(used[:, None], high, p)
     right, right_low, right_high = (np.diagonal(x) * w for x in (p, low, high))
     others = ~np.eye(len(n), dtype=bool)
@@ -109,6 +159,68 @@ def recover_intervals(counts: NDArray[Any], mapped_area: NDArray[Any], *, level:
         "producers": joint(lambda a, b: _ratio(a, a + b)), "f1": joint(lambda a, b: _ratio(2 * a, w + a + b)),
         "iou": joint(lambda a, b: _ratio(a, w + b)),
     }  # fmt: skip
+
+
+def recover_ratios(
+    cells: NDArray[Any], sizes: NDArray[Any], *, limits: StratumLimits = "midp", level: float = 0.95
+) -> dict[str, Ends]:
+    """Compute intervals of class figures where strata are not the map's classes, by recovering variances.
+
+    User's and producer's accuracy, F1 and IoU of a class are a / (a + e), a / (a + e), 2 a / (2 a + e) and a / (a + e) of what
+    is right, a, and of an error, e: commission, omission, or both. Both are sums over strata with limits as in `recover_sums`;
+    a figure grows with a and shrinks with e, so that its lower limit is f - sqrt(x^2 + y^2 - 2 r x y) with x from a's lower
+    and y from e's upper limit (Zou and Donner 2008, doi:10.1002/sim.3095, with their correlation r). Units of one stratum are
+    right or wrong, never both: within a stratum r = -sqrt(p q / ((1 - p) (1 - q))) (shares of a multinomial).
+
+    Args:
+        cells: Sample units (H strata, K map, K reference).
+        sizes: Sizes of the strata (H,).
+        limits: Interval within a stratum.
+        level: Confidence level.
+
+    Returns:
+        Figure ("users", "producers", "f1", "iou") -> lower and upper ends (K,), NaN where undefined.
+    """
+    counts, extent = np.asarray(cells, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    used = (counts.sum(axis=(1, 2)) > 0) & (extent > 0)
+    counts, w = counts[used], extent[used] / extent[used].sum()
+    n, k = counts.sum(axis=(1, 2)), counts.shape[1]
+    right = counts[:, np.arange(k), np.arange(k)]
+    commission, omission = counts.sum(axis=2) - right, counts.sum(axis=1) - right
+
+    size = n[:, None]
+
+    def figure(wrong: Floats, times: float) -> Ends:
+        ends = (*_LIMITS[limits](right, size, level), *_LIMITS[limits](wrong, size, level))
+        return _pair_ends(right / size, wrong / size, ends, w, times)
+
+    both = commission + omission
+    return {
+        "users": figure(commission, 1), "producers": figure(omission, 1), "f1": figure(both, 2), "iou": figure(both, 1)
+    }  # fmt: skip
+
+
+def _pair_ends(p: Floats, q: Floats, ends: tuple[Floats, ...], w: Floats, times: float) -> Ends:
+    """Limits of t a / (t a + e) with a = sum w p and e = sum w q, of shares (H, K) that exclude each other.
+
+    `ends` are the lower and upper ends of p and of q.
+    """
+    at, (p_low, p_high, q_low, q_high) = w[:, None], ends
+    odds = p * q / np.maximum((1 - p) * (1 - q), 1e-12)
+    r = -np.sqrt(np.clip(odds, 0, 1))
+    a, e = (at * p).sum(axis=0), (at * q).sum(axis=0)
+    value = _ratio(times * a, times * a + e)
+
+    def reach(da: Floats, de: Floats, sign: float) -> Floats:
+        la, le = np.sqrt(((at * da) ** 2).sum(axis=0)), np.sqrt(((at * de) ** 2).sum(axis=0))
+        joint = _ratio((r * at**2 * da * de).sum(axis=0), la * le)
+        moved_a, moved_e = np.maximum(a - sign * la, 0), np.maximum(e + sign * le, 0)
+        x = value - _ratio(times * moved_a, times * moved_a + e)
+        y = value - _ratio(times * a, times * a + moved_e)
+        return np.sqrt(np.nan_to_num(x) ** 2 + np.nan_to_num(y) ** 2 - 2 * np.nan_to_num(joint) * np.nan_to_num(x * y))
+
+    below, above = reach(p - p_low, q_high - q, 1), reach(p_high - p, q - q_low, -1)
+    return np.clip(value - below, 0, 1), np.clip(value + above, 0, 1)
 
 
 def _ratio(y: Floats, x: Floats) -> Floats:
