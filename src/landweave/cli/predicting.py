@@ -8,16 +8,16 @@ from datetime import date
 from pathlib import Path
 
 from landweave.cube import CubeOptions, load_cube, open_cube, select_season
-from landweave.errors import BandError, ModelError, OutputExistsError, SourceError
+from landweave.errors import BandError, MapError, ModelError, OutputExistsError, SourceError
 from landweave.imagery import SourceOptions, find_scenes
-from landweave.maps import MapOptions, open_map, predict_map
+from landweave.maps import MapOptions, open_map, predict_map, update_map
 from landweave.models import check_inputs, load_model
 from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Progress
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What to map: image paths and what they are where the files do not say it themselves."""
+    """What to map: image paths and what they are where the files do not say it themselves; whether to update a map."""
 
     images: tuple[str, ...]
     bands: tuple[str | None, ...] | None = None
@@ -26,6 +26,7 @@ class ImageRequest:
     scale: float | None = None
     season: str | None = None
     allow_missing: bool = False
+    update: bool = False
 
 
 def predict_images(
@@ -68,6 +69,13 @@ def predict_images(
     if is_file and out.exists() and not overwrite:
         raise OutputExistsError(f"{out} exists; --overwrite replaces it, or choose another --out")
     options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing)
+    if request.update:
+        if is_file or overwrite:
+            raise MapError("--update keeps the blocks of a folder's map that did not change; give a folder as --out, and leave "
+                           "out --overwrite")  # fmt: skip
+        made = update_map(model, cubes, out, options=options, workers=workers, memory=memory, progress=progress,
+                          executor=executor, scheduler=scheduler)  # fmt: skip
+        return made, warnings
     anew = overwrite and not is_file  # the hidden folder of a single file is ours alone: resume there
     product = predict_map(
         model, cubes, folder, options=options, workers=workers, memory=memory, overwrite=anew, progress=progress,

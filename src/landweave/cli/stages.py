@@ -215,6 +215,9 @@ def predict(
         str | None, typer.Option(help="Start date of the season to map, for a model trained on a season.")
     ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Write the map although blocks failed.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Redo only the blocks of the map in --out that changed or new images touch.")
+    ] = False,
     workers: Workers = DEFAULT_WORKERS,
     memory: Memory = "2GiB",
     overwrite: Overwrite = False,
@@ -233,7 +236,7 @@ def predict(
         _predict_recipe(model, out, workers, memory, overwrite, executor, scheduler)
         return
     names = tuple(None if b.strip() in ("", "-") else b.strip() for b in bands.split(",")) if bands else None
-    request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing)
+    request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing, update)
     with progress_bars() as progress:
         product, warnings = predict_images(
             model, request, out, workers=workers, memory=memory, overwrite=overwrite, progress=progress,

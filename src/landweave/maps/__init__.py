@@ -14,6 +14,7 @@ from landweave.maps.refining import aggregate_map, filter_map, segment_map, siev
 from landweave.maps.segments import SegmentOptions
 from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.temporal import SeriesOptions
+from landweave.maps.updating import update_map
 from landweave.maps.vectors import VectorOptions, make_polygons, vectorize_map
 from landweave.maps.years import smooth_years
 from landweave.maps.zones import summarise_zones, zones_of_map
@@ -40,6 +41,7 @@ __all__ = [
     "smooth_map",
     "smooth_years",
     "summarise_zones",
+    "update_map",
     "vectorize_map",
     "zones_of_map",
 ]

@@ -18,7 +18,7 @@ from landweave.maps.identity import find_differences, fingerprint_of
 from landweave.maps.products import FILE_NAMES
 from landweave.maps.store import list_works
 
-__all__ = ["STAGE", "is_finished", "remove_products", "work_folder"]
+__all__ = ["STAGE", "check_unchanged", "is_finished", "remove_products", "work_folder"]
 
 STAGE = "map"
 """Name of the map's record in lineage.json."""
@@ -54,7 +54,7 @@ def is_finished(folder: Path, keys: Mapping[str, Any]) -> bool:
         return False
     if record.fingerprint != fingerprint_of(keys):
         _refuse(folder, "the map of another run", record.keys, keys)
-    _check_unchanged(folder, record)
+    check_unchanged(folder, record)
     return True
 
 
@@ -71,7 +71,12 @@ def _repaired(state: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
     return all(path in failed for path in changed)
 
 
-def _check_unchanged(folder: Path, record: StageRecord) -> None:
+def check_unchanged(folder: Path, record: StageRecord) -> None:
+    """Check that a map's rasters are those that its record states.
+
+    Raises:
+        OutputExistsError: If one was changed or is gone.
+    """
     for output in record.outputs:
         at = folder / output.path
         if not at.exists() or (output.path.endswith(".tif") and sha256_file(at) != output.sha256):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +128,27 @@ def _cube_key(cubes: CubeSet, name: str) -> dict[str, Any]:
     plan: Any = getattr(_reader_of(cube), "plan", None)
     return {
         "bands": [str(b) for b in cube["band"].values], "times": times, "transform": [float(v) for v in affine[:6]],
-        "shape": list(cube.shape), "reading": None if plan is None else sha256_json(asdict(plan)),
+        "shape": list(cube.shape), **_reading_keys(plan),
     }  # fmt: skip
+
+
+def _reading_keys(plan: Any) -> dict[str, Any]:
+    """Name how a lazy cube reads its files, and for each file what is read of it and the windows that it may touch.
+
+    The files stand apart, so that an update can tell which pixels another file changes.
+    """
+    if not hasattr(plan, "steps"):
+        return {"reading": None if plan is None else sha256_json(asdict(plan))}
+    whole = {**asdict(replace(plan, steps=())), "steps": [[str(s.start), str(s.end)] for s in plan.steps]}
+    files: dict[str, list[Any]] = {}
+    uses: dict[str, list[str]] = {}
+    for at, step in enumerate(plan.steps):
+        for scene in (x for day in step.days for x in day.scenes):  # by step, not by day: a new date leaves the others alone
+            use, f = sha256_json([at, asdict(scene)]), scene.footprint
+            for path in dict.fromkeys(file.path for file in (*scene.files, *(m.file for m in scene.masks))):
+                uses.setdefault(path, []).append(use)
+                files.setdefault(path, []).append([f.row, f.col, f.height, f.width])
+    return {"reading": sha256_json(whole), "files": {p: [sha256_json(uses[p])[:16], *files[p]] for p in files}}
 
 
 def _reader_of(cube: xr.DataArray) -> Any:

@@ -33,7 +33,7 @@ from landweave.maps.workers import count_processes, open_crew
 from landweave.models import check_inputs
 from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Predictor, Progress
 
-__all__ = ["predict_map", "predict_maps"]
+__all__ = ["predict_map", "predict_maps", "season_starts"]
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def predict_map(
     """
     options = options or MapOptions()
     _check_workers(workers)
-    starts = _season_starts(model.card, cubes, options)
+    starts = season_starts(model.card, cubes, options)
     if len(starts) > 1:
         raise MapError(f"{len(starts)} seasons are asked for, and predict_map makes one map; call predict_maps")
     return _predict_season(
@@ -119,7 +119,7 @@ def predict_maps(
     """
     options = options or MapOptions()
     _check_workers(workers)
-    starts = _season_starts(model.card, cubes, options)
+    starts = season_starts(model.card, cubes, options)
     made: dict[str, MapProduct] = {}
     failed: list[str] = []
     for start in starts:
@@ -142,8 +142,13 @@ def _check_workers(workers: int) -> None:
         raise MapError(f"workers is {workers}; give at least 1")
 
 
-def _season_starts(card: ModelCard, cubes: CubeSet, options: MapOptions) -> list[date | None]:
-    """Give the seasons to map; without named ones the only season that the cubes can serve."""
+def season_starts(card: ModelCard, cubes: CubeSet, options: MapOptions) -> list[date | None]:
+    """Give the seasons to map; without named ones the only season that the cubes can serve.
+
+    Raises:
+        MapError: If seasons are named and the model knows none.
+        CubeError: If none is named and the cubes can serve several, or none.
+    """
     season = next((i.season for i in card.inputs if i.season is not None), None)
     if season is None:
         if options.seasons is not None:
