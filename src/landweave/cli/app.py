@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 import landweave
-from landweave.cli import coverage, designing, explaining, labelling, listing, producing, refining, robustness, stages
+from landweave.cli import (
+    consensus,
+    coverage,
+    designing,
+    explaining,
+    labelling,
+    listing,
+    producing,
+    refining,
+    robustness,
+    stages,
+)
 from landweave.cli.show import print_error, print_line
 from landweave.errors import LandweaveError
 
@@ -25,6 +36,7 @@ app = typer.Typer(
 )
 stages.register(app)
 coverage.register(app)
+consensus.register(app)
 designing.register(app)
 explaining.register(app)
 refining.register(app)

@@ -109,6 +109,9 @@ def answers(
     class_column: Annotated[str | None, typer.Option(help="Column of the answer; found by name by default.")] = None,
     place_column: Annotated[str | None, typer.Option(help="Column of the place's number (place, plotid).")] = None,
     labeller_column: Annotated[str | None, typer.Option(help="Who answered; the file's name where there is none.")] = None,
+    method: Annotated[
+        str, typer.Option(help="majority, or dawid-skene, which weighs labellers by how well they seem to know each class.")
+    ] = "majority",
 ) -> None:
     """Bring the interpreters' labels back to the drawn places; several answers to a place are put to the vote.
 
@@ -123,12 +126,16 @@ def answers(
     """
     from landweave.io.interpreters import read_answers
     from landweave.io.tables import read_samples, write_samples
-    from landweave.samples import collect_answers
+    from landweave.label import agree_answers
+    from landweave.samples import collect_answers, majority_vote
 
+    known = {"majority": majority_vote, "dawid-skene": agree_answers}
+    if method not in known:
+        raise typer.BadParameter(f"no method named {method!r}; known: {', '.join(known)}", param_hint="--method")
     given = read_answers(
         files, class_column=class_column, place_column=place_column, labeller_column=labeller_column
     )
-    labelled, remarks = collect_answers(read_samples(samples), given)
+    labelled, remarks = collect_answers(read_samples(samples), given, consensus=known[method])
     write_samples(labelled, out)
     counts = labelled.frame["class"].value_counts()
     rows = [(name, int(counts.get(name, 0))) for name in labelled.legend.names]

@@ -12,7 +12,7 @@ from landweave.label.crosswalks import Crosswalk, crosswalk_between, make_crossw
 from landweave.label.curves import CurveOptions, LabelCurve, play_labelling
 from landweave.label.findings import LabelFinding, LabelReport
 from landweave.label.hierarchy import Level, LevelScore, aggregate_index, aggregate_samples, levels_of, score_levels
-from landweave.label.labellers import AgreedSamples, agree_samples, to_votes
+from landweave.label.labellers import AgreedSamples, agree_answers, agree_samples, import_labelled, to_votes
 from landweave.label.loop import (
     ProposeOptions,
     Refit,
@@ -56,6 +56,7 @@ __all__ = [
     "add_pseudo_labels",
     "aggregate_index",
     "aggregate_samples",
+    "agree_answers",
     "agree_products",
     "agree_samples",
     "bayes_risk",
@@ -79,6 +80,7 @@ __all__ = [
     "fit_map",
     "held_out_proba",
     "import_answers",
+    "import_labelled",
     "information_density",
     "levels_of",
     "majority_vote",

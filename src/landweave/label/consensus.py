@@ -43,30 +43,37 @@ class Consensus:
     log_likelihood: float = float("nan")
 
 
-def find_consensus(votes: NDArray[np.integer], *, n_classes: int, method: ConsensusMethod = "dawid-skene") -> Consensus:
+def find_consensus(
+    votes: NDArray[np.integer], *, n_classes: int, method: ConsensusMethod = "dawid-skene",
+    weights: NDArray[np.floating] | None = None,
+) -> Consensus:  # fmt: skip
     """Join votes by `majority_vote` or `dawid_skene`.
 
     Args:
         votes: class_index (place, labeller), -1 where a labeller gave none.
         n_classes: Number of classes.
         method: Which.
+        weights: How many places each row of votes stands for (place,); 1 by default.
 
     Raises:
         SampleError: If the method is unknown or the votes are not as said.
     """
     if method == "majority":
-        return majority_vote(votes, n_classes=n_classes)
+        return majority_vote(votes, n_classes=n_classes, weights=weights)
     if method == "dawid-skene":
-        return dawid_skene(votes, n_classes=n_classes)
+        return dawid_skene(votes, n_classes=n_classes, weights=weights)
     raise SampleError(f"no consensus named {method!r}; known: majority, dawid-skene")
 
 
-def majority_vote(votes: NDArray[np.integer], *, n_classes: int) -> Consensus:
+def majority_vote(
+    votes: NDArray[np.integer], *, n_classes: int, weights: NDArray[np.floating] | None = None
+) -> Consensus:
     """Take the commonest label of each place; every labeller counts alike.
 
     Args:
         votes: class_index (place, labeller), -1 where a labeller gave none.
         n_classes: Number of classes.
+        weights: How many places each row stands for (place,); 1 by default.
 
     Returns:
         Shares of the votes as posterior; -1 where classes tie.
@@ -74,15 +81,16 @@ def majority_vote(votes: NDArray[np.integer], *, n_classes: int) -> Consensus:
     Raises:
         SampleError: If votes are not (place, labeller) of indices -1..K-1, or nobody voted.
     """
-    one_hot = _one_hot(votes, n_classes)
+    one_hot, w = _one_hot(votes, n_classes), _weights(votes, weights)
     posterior = _shares(one_hot)
-    prevalence, confusion = _maximise(one_hot, np.nan_to_num(posterior), 0.0)
-    return _finish(one_hot, posterior, prevalence, confusion)
+    prevalence, confusion = _maximise(one_hot, np.nan_to_num(posterior) * w, 0.0)
+    return _finish(one_hot * w[:, :, None], posterior, prevalence, confusion)
 
 
 def dawid_skene(
-    votes: NDArray[np.integer], *, n_classes: int, max_rounds: int = 200, tolerance: float = 1e-6, pseudo: float = 0.1
-) -> Consensus:
+    votes: NDArray[np.integer], *, n_classes: int, max_rounds: int = 200, tolerance: float = 1e-6, pseudo: float = 0.1,
+    weights: NDArray[np.floating] | None = None,
+) -> Consensus:  # fmt: skip
     """Estimate truth and labellers' confusion together (Dawid and Skene 1979, doi:10.2307/2346806, eqs. 2.3 to 2.5).
 
     Expectation: the posterior of a place's truth is the prevalence times the chances of all its votes; maximisation: the
@@ -96,15 +104,16 @@ def dawid_skene(
         tolerance: Ends when no posterior moves by more.
         pseudo: Votes added to every cell of every labeller's confusion, so that a class that a labeller never met does not
             make a vote impossible; spread by the diagonal (half on it, half beside it).
+        weights: How many places each row stands for (place,), where rows with the same votes were put together; 1 by default.
 
     Raises:
         SampleError: If votes are not (place, labeller) of indices -1..K-1, or nobody voted.
     """
-    one_hot = _one_hot(votes, n_classes)
+    one_hot, w = _one_hot(votes, n_classes), _weights(votes, weights)
     shares = _shares(one_hot)
     voted = ~np.isnan(shares[:, 0])
     posterior, rounds, likelihood = np.nan_to_num(shares), 0, float("nan")
-    prevalence, confusion = _maximise(one_hot, posterior, pseudo)
+    prevalence, confusion = _maximise(one_hot, posterior * w, pseudo)
     for _ in range(max_rounds):
         rounds += 1
         log = np.log(np.maximum(prevalence, 1e-300)) + np.einsum(
@@ -114,14 +123,14 @@ def dawid_skene(
         weight = np.exp(log - top)
         total = weight.sum(axis=1, keepdims=True)
         moved = weight / total * voted[:, None]
-        likelihood = float((top[:, 0] + np.log(total[:, 0]))[voted].sum())
+        likelihood = float((w[:, 0] * (top[:, 0] + np.log(total[:, 0])))[voted].sum())
         step = float(np.abs(moved - posterior).max())
         posterior = moved
-        prevalence, confusion = _maximise(one_hot, posterior, pseudo)
+        prevalence, confusion = _maximise(one_hot, posterior * w, pseudo)
         if step < tolerance:
             break
     posterior[~voted] = np.nan
-    return _finish(one_hot, posterior, prevalence, confusion, rounds, likelihood)
+    return _finish(one_hot * w[:, :, None], posterior, prevalence, confusion, rounds, likelihood)
 
 
 def bayes_risk(
@@ -162,6 +171,13 @@ def _one_hot(votes: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
     return np.equal.outer(v, np.arange(n_classes)).astype(np.float64)
 
 
+def _weights(votes: NDArray[np.integer], weights: NDArray[np.floating] | None) -> NDArray[np.float64]:
+    w = np.ones(len(votes)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.shape != (len(votes),) or not (w > 0).all():
+        raise SampleError(f"weights have shape {w.shape} for {len(votes)} rows of votes; give one number above 0 for each row")
+    return w[:, None]
+
+
 def _shares(one_hot: NDArray[np.float64]) -> NDArray[np.float64]:
     counts = np.asarray(one_hot.sum(axis=1))
     total = counts.sum(axis=1, keepdims=True)
@@ -188,6 +204,6 @@ def _finish(
     top = p.max(axis=1)
     clear = (top > 0) & ((p >= top[:, None] - 1e-9).sum(axis=1) == 1)
     quality = np.einsum("j,ljj->l", prevalence, confusion)
-    votes = one_hot.sum(axis=(0, 2)).astype(np.int64)
+    votes = np.rint(one_hot.sum(axis=(0, 2))).astype(np.int64)
     return Consensus(posterior, np.where(clear, p.argmax(axis=1), -1), prevalence, confusion, quality, votes, n_rounds,
                      log_likelihood)  # fmt: skip

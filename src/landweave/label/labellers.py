@@ -5,21 +5,28 @@ Receives a `SampleTable` whose rows name their labeller; hands on a table of pla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import SampleError
+from landweave.grid import make_geobox
+from landweave.io.vectors import read_vectors
 from landweave.label.checking import number_places
 from landweave.label.consensus import Consensus, ConsensusMethod, bayes_risk, find_consensus
+from landweave.legend import Legend
+from landweave.samples import SampleOptions, import_reference
+from landweave.samples.interpreting import Agreed, Votes
 from landweave.types import SampleTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AgreedSamples", "agree_samples", "to_votes"]
+__all__ = ["AgreedSamples", "agree_answers", "agree_samples", "import_labelled", "to_votes"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,69 @@ def agree_samples(
     places = _tell_places(frame, found, risk, votes, decision, order, samples.legend.names)
     told = _tell_labellers(found, votes, decision, names, samples.legend.names)
     return AgreedSamples(replace(samples, frame=frame), places, told, found)
+
+
+def agree_answers(votes: Votes) -> Agreed:
+    """Turn interpreters' answers into labels by Dawid and Skene's model, as `samples.collect_answers` asks of a consensus.
+
+    Ties stay without a label, as with `samples.majority_vote`.
+    """
+    table = np.full((votes.n_places, votes.n_labellers), -1, dtype=np.int64)
+    table[votes.place, votes.labeller] = votes.class_index
+    found = find_consensus(table, n_classes=votes.n_classes, method="dawid-skene")
+    return Agreed(found.label, np.nan_to_num(found.posterior))
+
+
+def import_labelled(paths: Sequence[Path | str], options: SampleOptions) -> SampleTable:
+    """Read files in which people labelled the same places, without any imagery to put them on.
+
+    Places that agree to 1e-6 degrees are one place.
+
+    Args:
+        paths: One file with a labeller's column, or a file per labeller, whose name then stands for who it is.
+        options: Columns and the like; `reference` is not looked at.
+
+    Raises:
+        SourceError: If a file cannot be read.
+        SampleError: If a column is missing, or a single file has no labeller's column.
+    """
+    import geopandas as gpd
+    import pandas as pd
+
+    if len(paths) == 1 and options.labeller_column is None:
+        raise SampleError(f"{paths[0]} is the only file and no labeller_column is named; name the column of who labelled, "
+                          "or give a file per labeller")  # fmt: skip
+    parts = [_read_file(path, options, None) for path in paths]
+    names = sorted({name for part in parts for name in part.legend.names})
+    legend = Legend.from_names(names)
+    tables = [replace(part, legend=legend) for part in parts]
+    rows = []
+    for path, table in zip(paths, tables, strict=True):
+        frame = table.frame
+        if options.labeller_column is None:
+            frame = frame.assign(labeller=_who(path, paths))
+        rows.append(frame)
+    joined = pd.concat(rows, ignore_index=True)
+    joined["sample_id"] = np.arange(len(joined))
+    frame = gpd.GeoDataFrame(joined, geometry="geometry", crs=rows[0].crs)
+    rejected = [t.rejected for t in tables if t.rejected is not None]
+    return replace(tables[0], frame=frame, rejected=pd.concat(rejected, ignore_index=True) if rejected else None)
+
+
+def _read_file(path: Path | str, options: SampleOptions, legend: Legend | None) -> SampleTable:
+    given = options.model_copy(update={"reference": str(path)})
+    places = read_vectors(path, layer=options.layer, crs=options.crs, lon_column=options.lon_column,
+                          lat_column=options.lat_column)  # fmt: skip
+    known = places.geometry[~(places.geometry.isna() | places.geometry.is_empty)]
+    west, south, east, north = (float(v) for v in known.to_crs("EPSG:4326").total_bounds)
+    # 0.1 m, so that no two places share a pixel; only the grid's formula is used
+    grid = make_geobox((west - 1e-5, south - 1e-5, east + 1e-5, north + 1e-5), "EPSG:4326", 1e-6)
+    return import_reference(given, legend=legend, geobox=grid)
+
+
+def _who(path: Path | str, paths: Sequence[Path | str]) -> str:
+    stems = [Path(p).stem for p in paths]
+    return Path(path).stem if len(set(stems)) == len(stems) else str(path)
 
 
 def _tell_places(
