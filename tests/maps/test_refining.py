@@ -11,6 +11,7 @@ import rasterio
 from landweave.errors import MapError, OutputExistsError
 from landweave.grid import Window
 from landweave.io.lineage import read_lineage
+from landweave.io.stac import validate_item
 from landweave.maps import FilterOptions, MapOptions, SmoothOptions, open_map, predict_map
 from landweave.maps import refining as module
 from landweave.maps.filters import filter_index
@@ -70,6 +71,18 @@ def test_lineage_keeps_what_the_map_was_made_from(product, tmp_path):
     assert [s.name for s in lineage.stages] == ["source map", "map"]
     assert lineage.find_stage("map").keys["source"] == product.checksum
     assert not (made.folder / ".work").exists()
+
+
+def test_refined_map_has_an_item_of_its_own(product, tmp_path):
+    old = json.loads(product.files["item"].read_text())
+    made = filter_map(product.folder, tmp_path / "f", options=FilterOptions(majority_px=3))
+    item = json.loads(made.files["item"].read_text())
+    assert validate_item(item) == []
+    assert item["id"] != old["id"]
+    times = ("datetime", "start_datetime", "end_datetime")
+    assert [item["properties"].get(k) for k in times] == [old["properties"].get(k) for k in times]
+    counts = {c["value"]: c["count"] for c in item["assets"]["map"]["classification:classes"]}
+    assert counts[17] == made.count_px[17]
 
 
 def test_finished_result_is_kept_and_another_one_refused(product, tmp_path):

@@ -29,7 +29,16 @@ from landweave.types import MapProduct, ModelCard, ModelInput
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-__all__ = ["CLASSIFICATION", "add_asset", "list_classes", "make_item", "validate_collection", "validate_item", "write_item"]
+__all__ = [
+    "CLASSIFICATION",
+    "add_asset",
+    "list_classes",
+    "make_item",
+    "read_interval",
+    "validate_collection",
+    "validate_item",
+    "write_item",
+]
 
 _EXTENSIONS = {
     "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
@@ -83,6 +92,16 @@ def _time_fields(interval: tuple[datetime, datetime]) -> dict[str, Any]:
         return {"datetime": f"{start:%Y-%m-%dT%H:%M:%SZ}"}
     last = end - timedelta(seconds=1)  # STAC's end is inclusive
     return {"datetime": None, "start_datetime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "end_datetime": f"{last:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def read_interval(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """Give the first and last moment (exclusive) that an item of ours states; the inverse of what `make_item` writes."""
+    properties = item["properties"]
+    if properties.get("datetime"):
+        at = datetime.fromisoformat(properties["datetime"]).replace(tzinfo=None)
+        return at, at
+    start, last = (datetime.fromisoformat(properties[k]).replace(tzinfo=None) for k in ("start_datetime", "end_datetime"))
+    return start, last + timedelta(seconds=1)
 
 
 def _projection_fields(geobox: GeoBox) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from landweave.cube import read_blocks
 from landweave.errors import MapError, OutputExistsError
 from landweave.grid import GeoBox, Window, crs_of
 from landweave.io.cog import write_category_names, write_cog
-from landweave.io.files import atomic_path, check_disk, lock_folder, sha256_file
+from landweave.io.files import atomic_path, check_disk, lock_folder, read_json, sha256_file, write_json
 from landweave.io.lineage import Lineage, StageRecord, host_name, read_lineage, record_file, utc_now, write_lineage
 from landweave.io.rasters import read_window
+from landweave.io.stac import make_item, read_interval, write_item
 from landweave.io.styles import write_qml
 from landweave.legend import Legend
 from landweave.maps.aggregation import Aggregation, aggregate_codes, aggregate_legend, aggregate_proba
@@ -40,7 +41,7 @@ from landweave.maps.segments import SegmentOptions, segment_block, vote_by_segme
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.maps.store import BlockStore, ProductLayout
 from landweave.maps.tasks import Products, summarise_proba
-from landweave.types import CubeSet, MapProduct, Progress
+from landweave.types import CubeSet, MapProduct, ModelCard, Progress
 
 __all__ = ["aggregate_map", "filter_map", "read_proba", "segment_map", "sieve_map", "smooth_map"]
 
@@ -396,6 +397,19 @@ def _write(job: Refinement, store: BlockStore, workers: int) -> MapProduct:
             made[name].replace(part)
     files["names"] = write_category_names(files["map"], legend)
     files["style"] = write_qml(folder / FILE_NAMES["style"], legend, unsure=legend.unsure in counter.count_px)
-    return MapProduct(folder, files, legend, geobox, checksum, counter.count_px, counter.area_ha)
+    return _carry_item(job.source, MapProduct(folder, files, legend, geobox, checksum, counter.count_px, counter.area_ha))
+
+
+def _carry_item(source: MapProduct, product: MapProduct) -> MapProduct:
+    """Give a refined map the item of its source, with its own files, classes and counts; none where the source has none."""
+    card_path = source.files.get("card", source.folder / "model" / "card.json")
+    if "item" not in source.files or not card_path.is_file():
+        return product
+    card = ModelCard.model_validate(read_json(card_path))
+    files = {**product.files, "card": product.folder / FILE_NAMES["card"]}
+    write_json(files["card"], card.model_dump(mode="json"))
+    item = make_item(product, card, interval=read_interval(read_json(source.files["item"])), model_href=FILE_NAMES["card"])
+    files["item"] = write_item(item, product.folder / FILE_NAMES["item"])
+    return replace(product, files=files)
 
 

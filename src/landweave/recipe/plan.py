@@ -106,7 +106,8 @@ def _work(recipe: Recipe, cubes: CubeSet | None, samples: SampleTable, machine: 
         card = ModelCard(
             model=recipe.model.name, inputs=make_inputs(cubes, season=recipe.season), classes=samples.legend.to_dicts()
         )
-        blocks = plan_memory(memory, card, cubes, workers=workers, block_px=recipe.map.block_px)
+        margin = recipe.map.smooth.halo_px if recipe.map.smooth is not None else 0
+        blocks = plan_memory(memory, card, cubes, workers=workers, block_px=recipe.map.block_px, margin_px=margin)
         size = estimate_size(cubes, block_px=blocks.block_px)
         map_bytes = sum(estimate_cog_bytes(cubes.geobox, s) for s in make_specs(samples.legend, recipe.map).values())
         rows.append(
