@@ -10,10 +10,12 @@ import typer
 
 import landweave
 from landweave.cli import (
+    areas,
     consensus,
     coverage,
     designing,
     explaining,
+    grids,
     labelling,
     listing,
     producing,
@@ -36,7 +38,9 @@ app = typer.Typer(
 )
 stages.register(app)
 coverage.register(app)
+grids.register(app)
 consensus.register(app)
+areas.register(app)
 designing.register(app)
 explaining.register(app)
 refining.register(app)

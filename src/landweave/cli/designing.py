@@ -58,6 +58,9 @@ def design(
                                   "and what stayed.")
     ] = None,
     buffer_px: Annotated[int, typer.Option(min=0, help="Width of that buffer in pixels.")] = 3,
+    transitions: Annotated[
+        bool, typer.Option("--transitions", help="With --changed-to: a stratum per transition (forest -> crop).")
+    ] = False,
     psu_px: Annotated[int, typer.Option(min=2, help="Side of a cluster in pixels (--kind cluster).")] = 50,
     per_psu: Annotated[int, typer.Option(min=1, help="Places in each cluster (--kind cluster).")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw: the same seed draws the same places.")] = 0,
@@ -88,7 +91,7 @@ def design(
     legend = product.legend if strata is None else None
     classes = product.legend
     if changed_to is not None:
-        source, legend, classes = _change(product, changed_to, buffer_px, out)
+        source, legend, classes = _change(product, changed_to, buffer_px, out, transitions=transitions)
     options = _draw_options(
         kind=kind, n=n, half_width=half_width, allocation=allocation, min_per_stratum=min_per_stratum, psu_px=psu_px,
         expected_accuracy=_accuracy(accuracy, legend, changed_to is not None), per_psu=per_psu, seed=seed,
@@ -265,7 +268,9 @@ def _number(option: str, text: str) -> float:
         raise typer.BadParameter(f"{option} has {text!r} where a number belongs, such as 0.85") from err
 
 
-def _change(product: MapProduct, after: Path, buffer_px: int, out: Path | None) -> tuple[Any, Any, Any]:
+def _change(
+    product: MapProduct, after: Path, buffer_px: int, out: Path | None, *, transitions: bool
+) -> tuple[Any, Any, Any]:
     """Write strata of change and the change map beside `out` (or in a folder that goes with the process)."""
     import tempfile
 
@@ -274,8 +279,10 @@ def _change(product: MapProduct, after: Path, buffer_px: int, out: Path | None) 
     folder = Path(tempfile.mkdtemp(prefix="landweave-")) if out is None else out.parent
     stem = "change" if out is None else out.stem
     before, legend = product.files["map"], product.legend
-    change = make_change_strata(before, after, folder / f"{stem}.change.tif", legend=legend, buffer_px=0)
-    strata = make_change_strata(before, after, folder / f"{stem}.strata.tif", legend=legend, buffer_px=buffer_px)
+    split: Any = "class" if transitions else "all"
+    change = make_change_strata(before, after, folder / f"{stem}.change.tif", legend=legend, buffer_px=0, split_change=split)
+    strata = make_change_strata(before, after, folder / f"{stem}.strata.tif", legend=legend, buffer_px=buffer_px,
+                                split_change=split)  # fmt: skip
     if out is not None:
         print_line(f"map of change to be judged: {change.path}")
     return strata.path, strata.legend, change.legend
