@@ -9,7 +9,8 @@ from landweave.errors import CubeError
 from landweave.features.texture import TEXTURE_MEASURES, compute_texture, quantise
 
 PEER = {"contrast": "contrast", "dissimilarity": "dissimilarity", "homogeneity": "homogeneity", "asm": "ASM",
-        "energy": "energy", "correlation": "correlation", "mean": "mean", "variance": "variance", "std": "std", "entropy": "entropy"}  # fmt: skip
+        "energy": "energy", "correlation": "correlation",
+        "mean": "mean", "variance": "variance", "std": "std", "entropy": "entropy"}  # fmt: skip
 
 
 def patchy(seed: int, shape: tuple[int, int] = (19, 23), levels: int = 8) -> np.ndarray:

@@ -21,6 +21,8 @@ from landweave.cube.plan import CubePlan
 from landweave.cube.planning import plan_cube, select_dates
 from landweave.cube.probe import probe_plan
 from landweave.cube.reading import OutsideCount, read_plan
+from landweave.cube.sharpen import plan_sharpen
+from landweave.cube.spatial import SpatialPlan, check_spatial, plan_spatial, read_spatial
 from landweave.cube.terrain import TERRAIN, make_terrain
 from landweave.errors import BandError, CubeError, GridError, SceneError
 from landweave.features.indices import get_index
@@ -36,16 +38,22 @@ log = logging.getLogger(__name__)
 class PlanReader:
     """Reads windows of a plan for the backend array."""
 
-    def __init__(self, plan: CubePlan) -> None:
+    def __init__(self, plan: CubePlan, spatial: SpatialPlan | None = None) -> None:
         self.plan = plan
+        self.spatial = spatial
         self.count: OutsideCount | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {"plan": self.plan, "count": None}
+        return {"plan": self.plan, "spatial": self.spatial, "count": None}
 
     def read(self, window: Window, steps: Sequence[int], bands: Sequence[int]) -> NDArray[np.float32]:
         """Read (time, band, y, x); counts values out of range while `count` is set."""
         every = list(steps) == list(range(len(self.plan.steps)))
+        if self.spatial is not None:
+            names = [self.spatial.bands[i] for i in bands]
+            return read_spatial(
+                self.plan, self.spatial, window, steps=None if every else steps, bands=names, count=self.count
+            )  # fmt: skip
         names = [self.plan.bands[i] for i in bands]
         return read_plan(self.plan, window, steps=None if every else steps, bands=names, count=self.count)
 
@@ -78,14 +86,29 @@ def _add_indices(plan: CubePlan, options: CubeOptions) -> CubePlan:
     return replace(plan, bands=(*plan.bands, *added))
 
 
-def _to_xarray(plan: CubePlan, bands: Mapping[str, Band]) -> xr.DataArray:
-    kinds: list[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands]
+def _to_xarray(plan: CubePlan, bands: Mapping[str, Band], spatial: SpatialPlan | None) -> xr.DataArray:
+    kinds: Sequence[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands]
+    names = plan.bands
+    if spatial is not None:
+        names, kinds = spatial.bands, spatial.kinds
     times = None
     if not plan.is_static:
         start = np.array([s.start for s in plan.steps], dtype="datetime64[s]")
         end = np.array([s.end for s in plan.steps], dtype="datetime64[s]")
         times = (start, end)
-    return make_cube(PlanReader(plan), plan.geobox, plan.bands, kinds, times=times, name=plan.name)
+    return make_cube(PlanReader(plan, spatial), plan.geobox, names, kinds, times=times, name=plan.name)
+
+
+def make_spatial(
+    plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, RasterInfo], options: CubeOptions
+) -> tuple[SpatialPlan | None, list[str]]:  # fmt: skip
+    """Work out what looks around a pixel in one cube: sharpened bands, radar, texture; None where nothing does."""
+    notes: list[str] = []
+    sharpen = None
+    if options.sharpen is not None:
+        sharpen, notes = plan_sharpen(plan, headers, options.sharpen)
+    made, said = plan_spatial(plan, bands, radar=options.radar, texture=options.texture, sharpen=sharpen)
+    return made, notes + said
 
 
 def _check_names(plans: Sequence[CubePlan], options: CubeOptions) -> None:
@@ -103,8 +126,8 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     """Put scenes onto one grid as lazy cubes; nothing is read but headers and a few small windows.
 
     Values of a window, in this order: stored values; validity (nodata, NaN, outside the file); scale and offset; the scene's
-    mask; the band's valid range; mosaic of a solar day; indices; composite of a period; filling over time. A pixel's value
-    does not depend on the window it is read in.
+    mask; the band's valid range; mosaic of a solar day; indices; composite of a period; filling over time; sharpening, radar
+    filters and texture. A pixel's value does not depend on the window it is read in.
 
     Args:
         scenes: Scenes of one source (its cube is named "main"), or of several by name.
@@ -129,6 +152,7 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     geobox = resolve_geobox([i for n in chosen for i in _band_files(chosen[n], headers[n])], options)
     cubes: dict[str, xr.DataArray] = {}
     plans: list[CubePlan] = []
+    spatial: list[SpatialPlan | None] = []
     notes: list[str] = []
     if options.terrain is not None:
         scene, notes = make_terrain(chosen, headers, geobox, options)
@@ -141,9 +165,16 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
         plan = _add_indices(plan, options)
         plans.append(plan)
         notes += said + probe_plan(plan, bands, headers[name], options)
+        around = None
+        if name in sources:
+            around, said = make_spatial(plan, bands, headers[name], options)
+            spatial.append(around)
+            notes += said
         if plan.bands:
-            cubes[name] = _to_xarray(plan, bands)
+            cubes[name] = _to_xarray(plan, bands, around)
     _check_names(plans, options)
+    stored = [b for p in plans for b in p.stored]
+    check_spatial(spatial, stored, radar=options.radar, texture=options.texture, sharpen=options.sharpen)
     if options.place is not None:
         if PLACE in cubes:
             raise CubeError(f"a source is named {PLACE!r}, as the cube of cube: place is; name the source otherwise")

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from landweave.cube.derived_options import PlaceOptions, TerrainOptions
+from landweave.cube.spatial_options import RadarOptions, SharpenOptions, TextureOptions
 from landweave.errors import GridError
 from landweave.grid import resolve_crs
 from landweave.types import BandKind, Options, Season
@@ -65,6 +66,11 @@ class CubeOptions(Options):
     place: PlaceOptions | None = Field(
         None, description="Bands of longitude and latitude and distances to vector features, as a static cube named place."
     )
+    radar: RadarOptions | None = Field(
+        None, description="Backscatter: speckle filter, unit, indices, incidence; see docs/radar-and-texture.md."
+    )
+    texture: TextureOptions | None = Field(None, description="Co-occurrence texture of bands as bands.")
+    sharpen: SharpenOptions | None = Field(None, description="Coarse bands with the detail of finer ones of their source.")
     resampling: dict[BandKind, Resampling] = Field(
         default_factory=dict, description="Resampling per kind of band; by default nearest for mask and other, average where "
         "pixels get at least twice as large, else bilinear.",

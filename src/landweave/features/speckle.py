@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from landweave.errors import CubeError
 from landweave.features import speckle_kernels as kernels
 
-__all__ = ["SpeckleFilter", "estimate_enl", "filter_speckle", "filter_temporal", "halo_of"]
+__all__ = ["SpeckleFilter", "check_speckle", "estimate_enl", "filter_speckle", "filter_temporal", "halo_of"]
 
 Array = NDArray[np.float32]
 SpeckleFilter = Literal["lee", "refined-lee", "gamma-map", "quegan"]
@@ -26,7 +26,12 @@ def halo_of(method: SpeckleFilter, window_px: int) -> int:
     return 3 if method == "refined-lee" else window_px // 2
 
 
-def _check(method: str, window_px: int, enl: float | None) -> None:
+def check_speckle(method: str, window_px: int, enl: float | None) -> None:
+    """Check what filter is asked for.
+
+    Raises:
+        CubeError: If the window is even or not the filter's, or the number of looks not positive.
+    """
     if window_px < 3 or window_px % 2 == 0:
         raise CubeError(f"speckle window is {window_px} px; give an odd number from 3 on")
     if method == "refined-lee" and window_px != 7:
@@ -60,7 +65,7 @@ def filter_speckle(
     Raises:
         CubeError: If the window or the number of looks makes no sense, or a value is negative (decibels?).
     """
-    _check(method, window_px, enl)
+    check_speckle(method, window_px, enl)
     values = np.ascontiguousarray(power, dtype=np.float32)
     if (values < 0).any():
         raise CubeError(f"backscatter holds {float(np.nanmin(values)):.4g}, and linear power is never negative; values in "
@@ -93,7 +98,7 @@ def filter_temporal(power: NDArray[np.floating], *, window_px: int = 7) -> Array
     Raises:
         CubeError: If there is only one image, or the window is even.
     """
-    _check("quegan", window_px, None)
+    check_speckle("quegan", window_px, None)
     values = np.ascontiguousarray(power, dtype=np.float32)
     if values.ndim < 3 or values.shape[0] < 2:
         raise CubeError(f"the multi-temporal filter needs at least two images of one place, not an array of {values.shape}")

@@ -161,7 +161,7 @@ def _count_column(
             twin = symmetric and a != b
             by = sign if twin or not symmetric else 2 * sign
             cell = min(a, b) * levels + max(a, b) if symmetric else a * levels + b
-            old = np.int64(c[cell])
+            old = int(c[cell])
             new = old + by
             c[cell] = new
             times = 2 if twin else 1
@@ -198,7 +198,7 @@ def slide_row_texture(
     s = np.zeros(10, dtype=np.int64)
     shape = (symmetric, levels)
     for d in range(offsets.shape[0]):
-        offset = (offsets[d, 0], offsets[d, 1])
+        offset = (int(offsets[d, 0]), int(offsets[d, 1]))
         for y in range(q.shape[0]):
             c[:] = 0
             often[:] = 0
