@@ -3,6 +3,7 @@
 from landweave.cube.blocks import read_blocks
 from landweave.cube.coverage import Coverage, CoverageOptions, assess_coverage
 from landweave.cube.coverage_files import write_coverage
+from landweave.cube.grids import Tile, find_tile, list_tiles
 from landweave.cube.load import load_cube
 from landweave.cube.options import CubeOptions
 from landweave.cube.season import make_inputs, season_windows, select_season
@@ -13,9 +14,12 @@ __all__ = [
     "CoverageOptions",
     "CubeOptions",
     "CubeSize",
+    "Tile",
     "assess_coverage",
     "estimate_size",
+    "find_tile",
     "list_sources",
+    "list_tiles",
     "load_cube",
     "make_inputs",
     "open_cube",

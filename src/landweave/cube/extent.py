@@ -17,6 +17,7 @@ from odc.geo.crs import CRS
 from pyproj import Transformer
 from pyproj.crs import CRS as ProjCRS  # noqa: N811 (two classes of one name)
 
+from landweave.cube.grids import find_tile
 from landweave.cube.options import CubeOptions
 from landweave.errors import GridError
 from landweave.grid import GeoBox, crs_of, make_geobox, resolve_crs
@@ -171,10 +172,10 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
     """Find the grid of a cube.
 
     The crs is the given one, else the commonest of the files (the first on a tie); the pixel size the given one, else the
-    finest of the files in that crs; the area the given one, else the union or intersection of the files. The lattice is that
-    of `like`, else of the first file with this crs and pixel size, else of the first whose pixels are a whole multiple or
-    part of it; only without any such file does it start at whole multiples of the pixel size. Files that all share one
-    north-up grid give exactly that grid.
+    finest of the files in that crs; the area the given one, else the union or intersection of the files; a `tile` gives crs,
+    area and lattice. Else the lattice is that of `like`, else of the first file with this crs and pixel size, else of the first
+    whose pixels are a whole multiple or part of it; only without any such file does it start at whole multiples of the pixel
+    size. Files that all share one north-up grid give exactly that grid.
 
     Args:
         infos: Headers of the files, each with a crs.
@@ -183,6 +184,12 @@ def resolve_geobox(infos: Sequence[RasterInfo], options: CubeOptions) -> GeoBox:
     Raises:
         GridError: If bounds and files do not overlap (both are shown in degrees), or the files have no area in common.
     """
+    if options.tile is not None:
+        tile = find_tile(options.tile)
+        own = resolve_crs(tile.crs)
+        geobox = tile.to_geobox(_size_option(options) or tile.resolution or _finest(infos, own))
+        check_overlap(geobox, infos, f"tile {options.tile}")
+        return geobox
     if options.like is not None:
         like = _read_like(options.like)
         if not (options.bounds or options.bbox):

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from landweave.cube.derived_options import PlaceOptions, TerrainOptions
+from landweave.cube.grids import find_tile
 from landweave.cube.spatial_options import RadarOptions, SharpenOptions, TextureOptions
 from landweave.errors import GridError
 from landweave.grid import resolve_crs
@@ -49,6 +50,9 @@ class CubeOptions(Options):
     resolution: float | tuple[float, float] | dict[str, float | tuple[float, float]] | None = Field(
         None, description="Pixel size in crs units, one number or (x, y), or one per source; by default the files' finest.",
     )  # fmt: skip
+    tile: str | None = Field(
+        None, description="Tile of a grid whose crs and bounds the cube takes, e.g. mgrs:33TWM; see `landweave grid`."
+    )
     bounds: tuple[float, float, float, float] | None = Field(
         None, description="Left, bottom, right, top in units of the cube's crs; by default those of the files."
     )
@@ -105,6 +109,14 @@ class CubeOptions(Options):
                 raise ValueError(str(err)) from err
         return value
 
+    @field_validator("tile")
+    @classmethod
+    def _check_tile(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None or find_tile(value) else None
+        except GridError as err:
+            raise ValueError(str(err)) from err
+
     @field_validator("resolution")
     @classmethod
     def _check_resolution(cls, value: Any) -> Any:
@@ -132,6 +144,8 @@ class CubeOptions(Options):
     def _check_together(self) -> Self:
         if self.like is not None and (self.crs or self.resolution):
             raise ValueError("like gives crs and resolution; leave out crs and resolution, or leave out like")
+        if self.tile and (self.like or self.crs or self.bounds or self.bbox):
+            raise ValueError("tile gives crs and bounds; leave out like, crs, bounds and bbox, or leave out tile")
         if self.bounds and self.bbox:
             raise ValueError("bounds and bbox both given; keep one")
         if self.period_days and self.steps:
