@@ -89,3 +89,53 @@ def row_network() -> Callable[..., bytes]:
         return bytes(model.SerializeToString())
 
     return make
+
+
+def _chip_graph(shapes: dict, n_columns: int, kernel: int, seed: int, broken_above: float | None) -> bytes:
+    """One convolution over all bands, steps and masks, on the finest pixels; NaN where a value is above `broken_above`."""
+    onnx = pytest.importorskip("onnx", reason="networks of the tests are made with the package onnx")
+    rng, make, steps, parts, bands = np.random.default_rng(seed), onnx.helper.make_node, [], [], 0
+    weights: dict = {"axis": np.array([1])}
+    side = max(s[-1] for s in shapes.values())
+    for name, shape in shapes.items():
+        flat = int(np.prod(shape[:-2]))
+        weights[f"{name}_to"] = np.array([0, flat, shape[-2], shape[-1]] if len(shape) > 2 else [0, 1, *shape])
+        steps.append(make("Reshape", [name, f"{name}_to"], [f"{name}_flat"]))
+        ratio = side // shape[-1]
+        weights[f"{name}_up"] = np.array([1, 1, ratio, ratio], dtype=np.float32)
+        steps.append(make("Resize", [f"{name}_flat", "", f"{name}_up"], [f"{name}_fine"], mode="nearest",
+                          coordinate_transformation_mode="asymmetric", nearest_mode="floor"))  # fmt: skip
+        parts.append(f"{name}_fine")
+        bands += flat
+    weights["w"] = rng.normal(size=(n_columns, bands, kernel, kernel)).astype(np.float32) / kernel
+    pad = kernel // 2
+    steps += [make("Concat", parts, ["all"], axis=1), make("Conv", ["all", "w"], ["scores"], pads=[pad] * 4)]
+    last = "scores"
+    if broken_above is not None:
+        weights |= {"limit": np.float32(broken_above), "one": np.float32(1), "zero": np.float32(0)}
+        steps += [make("ReduceMax", ["all"], ["top"], axes=[1, 2, 3]), make("Greater", ["top", "limit"], ["is_wrong"]),
+                  make("Where", ["is_wrong", "zero", "one"], ["divisor"]), make("Div", ["one", "divisor"], ["factor"]),
+                  make("Mul", ["scores", "factor"], ["broken"])]  # fmt: skip
+        last = "broken"
+    steps.append(make("Softmax", [last], ["proba"], axis=1))
+    info, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        steps, "chips", [info(n, floats, ["n", *s]) for n, s in shapes.items()],
+        [info("proba", floats, ["n", n_columns, side, side])],
+        [onnx.numpy_helper.from_array(w, key) for key, w in weights.items()],
+    )  # fmt: skip
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def chip_network() -> Callable[..., bytes]:
+    """Make softmax(conv(all inputs)) for chips as an ONNX file, of the shapes that `chip_shapes` gives."""
+
+    def make(inputs: tuple, chip_px: int, n_columns: int = 3, *, kernel: int = 5, seed: int = 3,
+             broken_above: float | None = None) -> bytes:  # fmt: skip
+        from landweave.models.chip_contract import chip_shapes
+
+        return _chip_graph(chip_shapes(inputs, chip_px), n_columns, kernel, seed, broken_above)
+
+    return make

@@ -95,9 +95,9 @@ def propose(
     """
     from landweave.io.tables import read_samples
     from landweave.label import ProposeOptions, export_places, propose_places
-    from landweave.models import load_model
+    from landweave.models import load_pixel_model
 
-    fitted = load_model(model)
+    fitted = load_pixel_model(model)
     cubes = _open_season(fitted, cube, season)
     options = ProposeOptions.model_validate({
         "n": n, "strategy": strategy, "diversity": diversity, "min_distance_m": min_distance_m, "n_candidates": candidates,
@@ -106,7 +106,7 @@ def propose(
     known = read_samples(samples) if samples is not None else None
     with progress_bars() as progress:
         places = propose_places(
-            fitted, cubes, options=options, labelled=known, committee=[load_model(p) for p in committee or []],
+            fitted, cubes, options=options, labelled=known, committee=[load_pixel_model(p) for p in committee or []],
             season_start=date.fromisoformat(season) if season else None, progress=progress,
         )  # fmt: skip
     export_places(places, out)
@@ -133,9 +133,9 @@ def refit(
     from landweave.cube import open_cube
     from landweave.io.tables import read_samples, write_samples
     from landweave.label import import_answers, refit_model
-    from landweave.models import load_model, save_model
+    from landweave.models import load_pixel_model, save_model
 
-    fitted = load_model(model)
+    fitted = load_pixel_model(model)
     cubes = open_cube(cube)  # whole: each answer states the season that it stands for
     read = import_answers(answers, cubes, card=fitted.card)
     with progress_bars() as progress:

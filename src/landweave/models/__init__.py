@@ -6,8 +6,9 @@ Receives sample tables and blocks; hands on `PixelModel`, a `types.Predictor`.
 from __future__ import annotations
 
 from landweave.models.checks import check_inputs, check_legend
+from landweave.models.chip_model import ChipModel, make_chip_model
 from landweave.models.ensemble import Ensemble, load_ensemble, make_ensemble
-from landweave.models.folder import load_model, save_model
+from landweave.models.folder import load_model, load_pixel_model, save_model
 from landweave.models.learning import LearningCurve, learning_curve
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
@@ -18,6 +19,7 @@ from landweave.models.uncertainty import add_uncertainty
 from landweave.models.validation import CrossValidation, cross_validate
 
 __all__ = [
+    "ChipModel",
     "CrossValidation",
     "Ensemble",
     "LearningCurve",
@@ -35,6 +37,8 @@ __all__ = [
     "list_models",
     "load_ensemble",
     "load_model",
+    "load_pixel_model",
+    "make_chip_model",
     "make_ensemble",
     "register_model",
     "save_model",

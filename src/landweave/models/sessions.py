@@ -10,15 +10,28 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from landweave.errors import MissingExtraError, ModelError
 
-__all__ = ["ONNXRUNTIME", "Network", "Runtime", "Session", "TensorInfo", "inspect_network", "open_session"]
+__all__ = [
+    "ONNXRUNTIME",
+    "Network",
+    "Runtime",
+    "Session",
+    "TensorInfo",
+    "inspect_network",
+    "measure_run",
+    "open_session",
+    "share_pool",
+]
 
 RuntimeName = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16"]
@@ -125,6 +138,35 @@ def open_session(content: bytes, runtime: Runtime, *, sha256: str | None = None)
                 _sessions.popitem(last=False)
         _sessions.move_to_end(key)
         return _sessions[key]
+
+
+_costs: dict[tuple[str, Runtime, tuple[int, ...]], int] = {}
+
+
+def measure_run(
+    content: bytes, runtime: Runtime, feeds: Mapping[str, NDArray[np.float32]], output: str, *, sha256: str
+) -> int:  # fmt: skip
+    """Measure how much the process grows when a network computes: bytes beside its weights, which stay in the session.
+
+    Three runs, since the first ones plan what the later ones hold. Measured once in a process.
+    """
+    sizes = tuple(n for array in feeds.values() for n in array.shape)
+    key = (sha256, runtime, sizes)
+    if key not in _costs:
+        process = psutil.Process()
+        session = open_session(content, runtime, sha256=sha256)
+        before = process.memory_info().rss
+        given = sum(array.nbytes for array in feeds.values())
+        for _ in range(3):
+            given = max(given, sum(array.nbytes for array in feeds.values()) + session.run(feeds, output).nbytes)
+        _costs[key] = max(process.memory_info().rss - before, given)
+    return _costs[key]
+
+
+@lru_cache(maxsize=4)
+def share_pool(threads: int) -> ThreadPoolExecutor:
+    """Give the threads that compute networks for all blocks of this process."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="network")
 
 
 # --- ONNX Runtime --------------------------------------------------------------------------------------------------------

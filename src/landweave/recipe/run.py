@@ -34,7 +34,7 @@ from landweave.models import (
     check_legend,
     choose_model,
     cross_validate,
-    load_model,
+    load_pixel_model,
     save_model,
     train_model,
 )
@@ -218,7 +218,7 @@ def load_job_model(job: Job) -> PixelModel:
     Raises:
         ModelError: If it was trained for another legend than the recipe's.
     """
-    model = load_model(job.folder / "model")
+    model = load_pixel_model(job.folder / "model")
     legend = job.recipe.make_legend()
     if legend is not None:
         check_legend(model.card, legend)
@@ -329,7 +329,7 @@ def make_model(job: Job) -> Predictor:
         keys["files"] = _checksums([job.recipe.split.regions])
     folder = job.folder / "model"
     if job.ledger.is_finished("model", keys, ["model", "validation.json"]):
-        return load_model(folder)
+        return load_pixel_model(folder)
     shutil.rmtree(folder, ignore_errors=True)  # a model whose validation was interrupted
     with job.ledger.record("model", keys, ["model", "validation.json"], options=job.options("model")["model"],
                            seed=job.recipe.model.seed) as more:  # fmt: skip
@@ -344,7 +344,7 @@ def make_model(job: Job) -> Predictor:
         save_model(model, folder)
         write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
         more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
-    return load_model(folder)
+    return load_pixel_model(folder)
 
 
 def _add_uncertainty(job: Job, model: PixelModel, samples: SampleTable, options: ModelOptions) -> PixelModel:
