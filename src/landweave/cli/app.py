@@ -17,6 +17,7 @@ from landweave.cli import (
     explaining,
     grids,
     labelling,
+    learning,
     listing,
     producing,
     refining,
@@ -47,6 +48,7 @@ refining.register(app)
 producing.register(app)
 robustness.register(app)
 labelling.register(app)
+learning.register(app)
 listing.register(app)
 
 _debug = False

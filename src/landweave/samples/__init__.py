@@ -10,7 +10,7 @@ from landweave.samples.design_size import size_for_areas, size_for_overall, size
 from landweave.samples.extract import extract_samples
 from landweave.samples.interpreting import Consensus, collect_answers, hide_map, majority_vote, number_places
 from landweave.samples.knndm import DistanceMatch, match_distances, split_knndm
-from landweave.samples.leaks import Leak, check_leaks, find_leaks
+from landweave.samples.leaks import Leak, check_leaks, find_leaks, folds_of_column, join_sides
 from landweave.samples.options import DesignOptions, DrawOptions, SampleOptions, SplitOptions, StratumOptions
 from landweave.samples.reference import import_reference
 from landweave.samples.series import import_series
@@ -45,10 +45,12 @@ __all__ = [
     "extract_samples",
     "find_leaks",
     "fit_variogram",
+    "folds_of_column",
     "hide_map",
     "hold_out",
     "import_reference",
     "import_series",
+    "join_sides",
     "majority_vote",
     "make_change_strata",
     "match_distances",

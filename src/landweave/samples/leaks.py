@@ -6,7 +6,7 @@ Receives samples and folds; hands on what leaks, or refuses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from landweave.samples._rows import lonlat_of
 from landweave.samples.ground import earth_xyz
 from landweave.types import Fold, SampleTable
 
-__all__ = ["Leak", "check_leaks", "find_leaks"]
+__all__ = ["Leak", "check_leaks", "find_leaks", "folds_of_column", "join_sides"]
 
 SAME_PLACE_M = 0.5
 """Two rows nearer than this stand on the same place: files state coordinates to about 0.1 m (six decimals of a degree)."""
@@ -102,6 +102,49 @@ def check_leaks(
     raise SplitError(f"{len(leaks)} of {sum(len(f) for f in repeats)} folds leak; fold {first.fold + 1} of repeat "
                      f"{first.repeat + 1} has {', '.join(parts)}{shown}; give these rows one group, split by block, or set "
                      "buffer_m")  # fmt: skip
+
+
+def folds_of_column(samples: SampleTable, column: str) -> list[Fold]:
+    """Give the folds of a split made elsewhere: each value of the column is tested by what the other values train.
+
+    Args:
+        samples: The samples.
+        column: Fold of each row; rows without one are left out.
+
+    Raises:
+        SplitError: If there is no such column, or it has fewer than two values.
+    """
+    if column not in samples.frame.columns:
+        known = ", ".join(c for c in samples.frame.columns if c not in (*samples.feature_names, "geometry"))
+        raise SplitError(f"the samples have no column {column!r}; they have {known}")
+    values = samples.frame[column]
+    rows = np.flatnonzero(values.notna().to_numpy())
+    names = values.astype(str).to_numpy()
+    folds = [Fold(rows[names[rows] != name], rows[names[rows] == name]) for name in np.unique(names[rows].astype(str))]
+    if len(folds) < 2:
+        raise SplitError(f"column {column!r} has {len(folds)} value(s); a split has two or more")
+    return folds
+
+
+def join_sides(training: SampleTable, judging: SampleTable) -> tuple[SampleTable, list[list[Fold]]]:
+    """Put two tables under each other as the two sides of one fold, for `find_leaks`.
+
+    Groups count within a table alone, as their names say nothing about those of another; places and distances count across.
+
+    Raises:
+        SplitError: If a table is empty.
+    """
+    import geopandas as gpd
+    import pandas as pd
+
+    if not len(training) or not len(judging):
+        raise SplitError(f"one side has {len(training)} rows, the other {len(judging)}; give samples on both")
+    columns = ["sample_id", "class", "group"]
+    parts = [t.frame.to_crs("EPSG:4326")[[*columns, "geometry"]] for t in (training, judging)]
+    parts = [p.assign(group=side + p["group"].astype(str)) for side, p in zip(("train ", "judge "), parts, strict=True)]
+    frame = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs="EPSG:4326")
+    n = len(training)
+    return replace(training, frame=frame, inputs=()), [[Fold(np.arange(n), np.arange(n, len(frame)))]]
 
 
 def _look(
