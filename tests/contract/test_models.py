@@ -19,14 +19,28 @@ from landweave.models.rotation_forest import RotationForest
 from landweave.models.svm import ProbabilitySVC
 from landweave.types import ModelInput, SampleTable
 
+SMALL = {
+    "deep-mlp": {"width": 8, "depth": 1, "dropout": 0}, "fusion": {"merge_width": 8, "encoder_params": {"width": 8}},
+    "gru": {"width": 8, "dropout": 0}, "lstm": {"width": 8, "dropout": 0},
+    "inception-time": {"filters": 2, "depth": 3, "dropout": 0}, "resnet-1d": {"filters": 4, "dropout": 0},
+    "ltae": {"width": 8, "n_heads": 2, "hidden": 8, "dropout": 0}, "tae": {"width": 8, "n_heads": 2, "hidden": 8, "dropout": 0},
+    "tempcnn": {"filters": 4, "kernel": 3, "dense": 8, "dropout": 0},
+    "transformer": {"width": 8, "n_heads": 2, "depth": 1, "dropout": 0},
+}  # fmt: skip
+"""Networks small enough for tests: what they learn is tested elsewhere, here only that they keep the contract."""
 FAST = {
-    "catboost": {"iterations": 8}, "extra-trees": {"n_estimators": 7},
+    "bayes-fusion": {"base_params": {"n_estimators": 7}}, "catboost": {"iterations": 8}, "extra-trees": {"n_estimators": 7},
     "mlp": {"hidden_layer_sizes": [8], "learning_rate_init": 0.05, "tol": 1e-3},
     "mlp-svm": {"hidden_layer_sizes": [8], "learning_rate_init": 0.05, "tol": 1e-3},
     "random-forest": {"n_estimators": 7},
     "rotation-forest": {"n_estimators": 4},
+    **{name: {**small, "epochs": 12, "learning_rate": 0.02, "batch_size": 16, "validation_share": 0, "ema": 0.5}
+       for name, small in SMALL.items()},
 }  # fmt: skip
-FAMILIES = {f.name: f for f in list_models()}
+FAMILIES = {f.name: f for f in list_models() if f.uses == "features"}
+SLOW = ("deep-mlp", "inception-time", "lstm", "resnet-1d", "tae", "transformer")
+"""Networks that share their engine and trainer with those tested every time."""
+CHECKED = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(FAMILIES)]
 NAMES = ("water", "forest", "crop", "town")  # a legend whose order is not alphabetical; "town" has no samples
 
 
@@ -45,7 +59,7 @@ def options_of(name: str, **changes) -> ModelOptions:
     return ModelOptions(name=name, params=FAST.get(name, {}), **changes)
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
+@pytest.fixture(scope="module", params=CHECKED)
 def trained(request):
     return train_model(make_table(), options=options_of(request.param))
 
@@ -105,7 +119,7 @@ def test_rows_without_a_value_are_nodata(trained, features):
 
 
 @pytest.mark.parametrize("missing", ["fill", "mask", "native"])
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", CHECKED)
 def test_gaps_are_learnt_from_or_refused(name, missing):
     table, options = make_table(gaps=0.2), options_of(name, missing=missing)
     if missing == "native" and not FAMILIES[name].handles_nan:
@@ -118,7 +132,7 @@ def test_gaps_are_learnt_from_or_refused(name, missing):
     np.testing.assert_array_equal(model.predict_features_index(table.to_features())[:9], proba.argmax(axis=1)[:9])
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", CHECKED)
 def test_one_class_is_an_error(name):
     one = make_table().select(np.arange(0, 90, 3))
     with pytest.raises(ModelError, match="training needs at least two classes"):
@@ -130,7 +144,7 @@ def test_other_number_of_features_is_an_error(trained):
         trained.predict_features(np.zeros((1, 5), np.float32))
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", CHECKED)
 def test_two_classes_work(name):
     table = make_table()
     table = replace(table, legend=Legend.from_names(NAMES[:3])).select(np.flatnonzero(table.to_class_index() > 0))

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from landweave.errors import ModelError
 from landweave.legend import suggest_name
 from landweave.models.engines import Engine
-from landweave.types import ModelInput
+from landweave.types import MissingPolicy, ModelInput
 
-__all__ = ["ChipContext", "ModelFamily", "get_model", "list_models", "register_model"]
+__all__ = ["ChipContext", "FitContext", "ModelFamily", "get_model", "list_models", "register_model"]
 
 Cost = Literal["low", "medium", "high"]
 ClassWeight = Literal["balanced"] | dict[int, float] | None
@@ -36,6 +36,29 @@ class ChipContext:
 
 
 @dataclass(frozen=True)
+class FitContext:
+    """What an estimator that has to know its columns is made for.
+
+    Attributes:
+        params: The family's parameters, completed.
+        inputs: How the feature columns are laid out.
+        missing: What was done to gaps; with `mask` columns of 0 and 1 follow those of the values, input by input.
+        seed: Of everything random.
+        class_weight: As for `make`.
+        n_classes: Classes of the legend.
+        parents: Number of the parent of each class_index, for hierarchical losses; empty where the legend has none.
+    """
+
+    params: Mapping[str, Any]
+    inputs: tuple[ModelInput, ...]
+    missing: MissingPolicy
+    seed: int
+    class_weight: ClassWeight
+    n_classes: int
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelFamily:
     """One kind of model.
 
@@ -43,6 +66,8 @@ class ModelFamily:
         name: Registry name ("random-forest").
         title: For people.
         make: (params, n_features, seed, class_weight) -> unfitted scikit-learn classifier; class weights by class_index.
+        make_for: Makes it where it has to know what the columns are (networks), and is used instead of `make`; its `fit` takes
+            the keyword `groups`, the group of each row. None for the others.
         export: Fitted classifier -> engine that predicts from arrays alone.
         defaults: Parameters it takes with their defaults.
         handles_nan: Whether it can be trained and used with `missing: native`.
@@ -68,6 +93,7 @@ class ModelFamily:
     source: str = ""
     uses: Literal["features", "chips"] = "features"
     build: Callable[[ChipContext], Any] | None = None
+    make_for: Callable[[FitContext], Any] | None = None
 
     def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in the defaults.
@@ -85,6 +111,7 @@ class ModelFamily:
 
 _families: dict[str, ModelFamily] = {}
 _homes = {
+    "bayes-fusion": "bayes_fusion",
     "catboost": "catboost",
     "extra-trees": "extra_trees",
     "logistic-regression": "logistic_regression",
@@ -94,6 +121,17 @@ _homes = {
     "random-forest": "random_forest",
     "rotation-forest": "rotation_forest",
     "svm": "svm",
+    "unet": "unet",
+    "deep-mlp": "series_networks",
+    "fusion": "series_networks",
+    "gru": "series_networks",
+    "inception-time": "series_networks",
+    "lstm": "series_networks",
+    "ltae": "series_networks",
+    "resnet-1d": "series_networks",
+    "tae": "series_networks",
+    "tempcnn": "series_networks",
+    "transformer": "series_networks",
 }
 
 

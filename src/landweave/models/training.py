@@ -15,7 +15,7 @@ from landweave.errors import ModelError
 from landweave.models.inputs import prepare_features
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
-from landweave.models.registry import ModelFamily, get_model
+from landweave.models.registry import FitContext, ModelFamily, get_model
 from landweave.types import ModelCard, SampleTable, coarsen_footprint
 
 __all__ = ["fit_model", "train_model"]
@@ -140,18 +140,44 @@ def _row_weights(rows: _Rows, family: ModelFamily, class_weight: Any) -> dict[st
 def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions, card: ModelCard) -> PixelModel:
     params = family.complete(options.params)
     weights = _class_weights(samples, rows.target, options)
-    extra = _row_weights(rows, family, weights)
+    extra: dict[str, Any] = {**_row_weights(rows, family, weights)}
     try:
         given = None if family.weights_classes_by_row else weights
-        estimator = family.make(params, rows.features.shape[1], options.seed, given)
-        if rows.features.size > LARGE and "n_jobs" in estimator.get_params():
+        if family.make_for is None:
+            estimator = family.make(params, rows.features.shape[1], options.seed, given)
+        else:
+            estimator = family.make_for(FitContext(params, samples.inputs, options.missing, options.seed, given,
+                                                   len(samples.legend), _parents(samples)))  # fmt: skip
+            extra["groups"] = _groups(samples, rows)
+        if rows.features.size > LARGE and family.make_for is None and "n_jobs" in estimator.get_params():
             estimator.set_params(n_jobs=-1)
         estimator.fit(rows.features, rows.target, **extra)
     except (ValueError, TypeError) as err:
         if isinstance(err, ModelError):
             raise
         raise ModelError(f"{family.name} cannot be trained with {params or 'its defaults'}: {err}") from err
+    if getattr(estimator, "report_", None):
+        card = card.model_copy(update={"lineage": {**card.lineage, "network": estimator.report_}})
     return PixelModel(card, family.export(estimator), tuple(int(c) for c in estimator.classes_))
+
+
+def _parents(samples: SampleTable) -> tuple[int, ...]:
+    """Number the parents of the classes; a class without one is its own. Empty where no class has a parent."""
+    names = [c.parent or c.name for c in samples.legend.classes]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return tuple(numbers[n] for n in names) if any(c.parent for c in samples.legend.classes) else ()
+
+
+def _groups(samples: SampleTable, rows: _Rows) -> NDArray[np.int64] | None:
+    """Give the spatial block of each usable row, or its group where all stand on one place; None without groups."""
+    from landweave.samples import SplitOptions, block_of
+
+    if "group" not in samples.frame:
+        return None
+    if samples.frame.crs is None or np.ptp(samples.to_xy("EPSG:4326"), axis=0).max() == 0:
+        number = np.unique(samples.frame["group"].to_numpy().astype(str), return_inverse=True)[1]
+        return np.asarray(number.reshape(-1)[rows.usable], dtype=np.int64)
+    return block_of(samples, SplitOptions())[rows.usable]
 
 
 def _plain_card(samples: SampleTable, family: ModelFamily, options: ModelOptions) -> ModelCard:

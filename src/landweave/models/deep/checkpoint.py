@@ -17,8 +17,8 @@ __all__ = ["FILE", "compare_weights", "read_checkpoint", "write_checkpoint"]
 
 FILE = "checkpoint.pt"
 FORMAT = "landweave-checkpoint-1"
-_KEYS = frozenset({"format", "configuration", "network", "average", "optimizer", "best", "best_epoch", "best_score", "epoch",
-                   "step", "history"})  # fmt: skip
+_KEYS = frozenset({"format", "configuration", "network", "average", "optimizer", "best", "best_epoch", "best_score", "improved",
+                   "epoch", "step", "history"})  # fmt: skip
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, Any]) -> Path:

@@ -40,12 +40,15 @@ class Loss(nn.Module):
         return (values * weights).sum() / weights.sum().clamp_min(1e-12)
 
     def each(self, output: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of each row or pixel."""
-        raise NotImplementedError
+        """Give the loss of each row or pixel; what is ignored may hold anything finite."""
+        raise ModelError(f"{type(self).__name__} has no loss of single rows; call it on a batch")
 
 
 _losses: dict[str, Callable[..., Loss]] = {}
-_homes: dict[str, str] = {}
+_DENSE = "landweave.models.deep.losses_dense"
+_homes: dict[str, str] = dict.fromkeys(
+    ("boundary", "cross-entropy-dice", "cross-entropy-lovasz", "dice", "lovasz", "tversky"), _DENSE
+)
 
 
 def register_loss(name: str, make: Callable[..., Loss]) -> None:

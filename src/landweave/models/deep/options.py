@@ -21,7 +21,7 @@ class TrainOptions(Options):
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with a rising learning rate.")
     clip_norm: float | None = Field(1.0, gt=0, description="Gradients are scaled down to this norm; none leaves them.")
     accumulate: int = Field(1, ge=1, description="Batches whose gradients are added up before a step.")
-    ema: float = Field(0.99, ge=0, lt=1, description="Decay of the moving average of the weights, which is what is kept; 0: off.")
+    ema: float = Field(0.99, ge=0, lt=1, description="Decay of the moving average of weights, which is what is kept; 0: off.")
     patience: int | None = Field(20, ge=1, description="Epochs without a better score before stopping; none never stops early.")
     min_epochs: int = Field(1, ge=1, description="No early stop before this many epochs.")
     monitor: str = Field("macro_f1", description="Validation score that decides which epoch is kept.")

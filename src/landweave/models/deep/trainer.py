@@ -79,7 +79,7 @@ class FitResult:
     Attributes:
         history: One row per epoch: epoch, loss, learning_rate, seconds, and the validation scores.
         best_epoch: The epoch whose weights the network has now.
-        best_score: Its monitored score.
+        best_score: Its monitored score; NaN where nothing was held out.
         seconds: Time of all epochs, those before a resume included.
         stopped: Why it ended: "epochs", "patience" or "minutes".
         energy_kwh: Estimate of codecarbon, None where that is not installed.
@@ -93,6 +93,9 @@ class FitResult:
     energy_kwh: float | None = None
 
 
+_PLAIN = ("best", "best_epoch", "best_score", "improved", "epoch", "step", "history")
+
+
 @dataclass
 class _State:
     """Everything that a resumed run needs."""
@@ -103,12 +106,13 @@ class _State:
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = -1
     best_score: float = math.nan
+    improved: int = -1
     epoch: int = 0
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def to_dict(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        plain = {k: getattr(self, k) for k in ("best", "best_epoch", "best_score", "epoch", "step", "history")}
+        plain = {k: getattr(self, k) for k in _PLAIN}
         return {**plain, "network": self.network.state_dict(), "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(), "configuration": configuration}  # fmt: skip
 
@@ -116,7 +120,7 @@ class _State:
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        for name in ("best", "best_epoch", "best_score", "epoch", "step", "history"):
+        for name in _PLAIN:
             setattr(self, name, saved[name])
 
 
@@ -134,7 +138,7 @@ def training(seed: int, threads: int = 1) -> Iterator[None]:
 
 
 def fit_network(
-    network: nn.Module, *, train: Batches, validate: Validate, options: TrainOptions, folder: Path | None = None,
+    network: nn.Module, *, train: Batches, validate: Validate | None, options: TrainOptions, folder: Path | None = None,
     progress: Progress | None = None, loss: Loss | None = None,
 ) -> FitResult:  # fmt: skip
     """Train a network in place; it ends with the weights of the epoch with the best validation score, in `eval` mode.
@@ -142,7 +146,8 @@ def fit_network(
     Args:
         network: Called as `network(batch.inputs)`; gives logits (batch, class, ...) or values, as the loss takes them.
         train: Training batches.
-        validate: Scores of a network (in `eval` mode, without gradients) on held-out data; must hold `options.monitor`.
+        validate: Scores of a network (in `eval` mode, without gradients) on held-out data; must hold `options.monitor`. None
+            where nothing is held out: then all epochs are trained and the last weights are kept.
         options: How to train.
         folder: Where a checkpoint is written after every epoch, with the logs; a run that was killed continues from there.
         progress: Called after every epoch.
@@ -210,7 +215,7 @@ def _decay_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 
 def _run(
-    state: _State, train: Batches, validate: Validate, loss: Loss, options: TrainOptions, folder: Path | None, tell: Any
+    state: _State, train: Batches, validate: Validate | None, loss: Loss, options: TrainOptions, folder: Path | None, tell: Any
 ) -> str:
     progress, write_row = tell
     started = time.perf_counter() - sum(row["seconds"] for row in state.history)
@@ -312,26 +317,38 @@ def learning_rate_at(step: int, n_steps: int, options: TrainOptions) -> float:
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _judge(state: _State, validate: Validate, options: TrainOptions) -> dict[str, float]:
-    """Score the averaged weights and keep them where they are the best so far."""
+def _judge(state: _State, validate: Validate | None, options: TrainOptions) -> dict[str, float]:
+    """Score the averaged weights and keep them where they are the best so far; among equals the later ones."""
     network = state.average if options.ema else state.network
     network.eval()
-    with torch.inference_mode():
-        scores = validate(network)
+    scores: dict[str, float] = {}
+    if validate is not None:
+        with torch.inference_mode():
+            scores = validate(network)
+        score = _monitored(scores, options, state.epoch)
+        sign = 1.0 if options.maximize else -1.0
+        if state.best_epoch >= 0 and sign * score < sign * state.best_score:
+            return scores
+        if state.best_epoch < 0 or score != state.best_score:
+            state.improved = state.epoch
+        state.best_score = score
+    state.best_epoch = state.epoch
+    state.best = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    return scores
+
+
+def _monitored(scores: dict[str, float], options: TrainOptions, epoch: int) -> float:
     if options.monitor not in scores:
         raise ModelError(f"validation gives {', '.join(sorted(scores)) or 'no score'}; monitor is {options.monitor!r}")
     score = scores[options.monitor]
     if not math.isfinite(score):
-        raise ModelError(f"validation score {options.monitor} of epoch {state.epoch} is {score}; the network gives values that "
+        raise ModelError(f"validation score {options.monitor} of epoch {epoch} is {score}; the network gives values that "
                          "are not finite, so lower learning_rate")  # fmt: skip
-    sign = 1.0 if options.maximize else -1.0
-    if state.best_epoch < 0 or sign * score > sign * state.best_score:
-        state.best_epoch, state.best_score = state.epoch, score
-        state.best = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    return scores
+    return score
 
 
 def _is_stale(state: _State, options: TrainOptions) -> bool:
-    if options.patience is None or state.epoch < options.min_epochs:
+    """Whether the score has not risen for `patience` epochs."""
+    if options.patience is None or state.improved < 0 or state.epoch < options.min_epochs:
         return False
-    return state.epoch - 1 - state.best_epoch >= options.patience
+    return state.epoch - 1 - state.improved >= options.patience
