@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_new_image_redoes_only_the_blocks_it_touches(mapping: Any, scenes: Any, 
     assert 1 <= model.calls <= 4
     predict_map(model, cubes, tmp_path / "fresh", options=OPTIONS)
     assert products(tmp_path / "out") == products(tmp_path / "fresh")
+
+
+def test_image_that_changed_elsewhere_leaves_the_map_as_it_is(mapping: Any, with_patch: Any, tmp_path: Path) -> None:
+    part = PERIOD.model_copy(update={"bounds": (500000, 5000000, 500600, 5000700), "start": date(2020, 1, 1)})
+    cubes = load_cube(with_patch, options=part)
+    predict_map(mapping.FakeModel(cubes), cubes, tmp_path / "out", options=OPTIONS)
+    written = (tmp_path / "out" / "lineage.json").read_bytes()
+    change(tmp_path / "in" / "patch.tif", slice(0, 40))
+    cubes = load_cube(with_patch, options=part)
+    update_map(mapping.FakeModel(cubes), cubes, tmp_path / "out", options=OPTIONS)
+    assert (tmp_path / "out" / "lineage.json").read_bytes() == written
 
 
 def test_removed_image_is_taken_out_of_the_map(mapping: Any, scenes: Any, with_patch: Any, tmp_path: Path) -> None:

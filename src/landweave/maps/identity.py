@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel
 
 import landweave
 from landweave.errors import MapError
@@ -60,6 +61,11 @@ def _option_keys(options: MapOptions) -> dict[str, Any]:
         keys["unsure_error"] = options.unsure_error
     if options.conformal_error is not None:
         keys |= {"conformal_error": options.conformal_error, "conformal_shift": options.conformal_shift}
+    networks = (options.runtime, options.precision, options.device)
+    if networks != ("onnxruntime", "fp32", "cpu"):
+        keys["runtime"] = " ".join(networks)
+    if options.augment is not None:
+        keys["augment"] = options.augment
     if options.smooth is not None:
         keys["smooth"] = options.smooth.model_dump(mode="json")
     if not options.filters.is_empty:
@@ -125,11 +131,28 @@ def _cube_key(cubes: CubeSet, name: str) -> dict[str, Any]:
     cube = cubes[name]
     affine = geobox_of(cube).affine
     times = [str(t) for t in cube["time"].values] if "time" in cube.dims else None
-    plan: Any = getattr(_reader_of(cube), "plan", None)
+    reader = _reader_of(cube)
+    plan, spatial = (getattr(reader, part, None) for part in ("plan", "spatial"))
+    reading = _reading_keys(plan)
+    if spatial is not None:  # a pixel then depends on files beyond its own place, which an update could not trace
+        reading = {"reading": sha256_json([reading, _to_plain(spatial)])}
     return {
         "bands": [str(b) for b in cube["band"].values], "times": times, "transform": [float(v) for v in affine[:6]],
-        "shape": list(cube.shape), **_reading_keys(plan),
+        "shape": list(cube.shape), **reading,
     }  # fmt: skip
+
+
+def _to_plain(value: Any) -> Any:
+    """Give frozen records, options among their fields, as plain values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _to_plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _to_plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _reading_keys(plan: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from landweave.io.lineage import Lineage, read_lineage
 from landweave.maps.folder import STAGE, check_unchanged, work_folder
 from landweave.maps.identity import find_differences, fingerprint_of, make_keys
 from landweave.maps.memory import plan_memory
+from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.predict import predict_map, season_starts
 from landweave.maps.products import FILE_NAMES, make_specs
@@ -64,6 +65,9 @@ def update_map(
     with lock_folder(at):
         old = _finished_keys(at)
         if old is not None and fingerprint_of(old) != fingerprint_of(keys):
+            if _is_elsewhere(find_changed_windows(old, keys), chosen):
+                _log.info("nothing to do: the images that changed lie outside the map in %s", at)
+                return open_map(at)
             options = _seed(at, model, chosen, options, old=old, new=keys, **how)
     return predict_map(model, cubes, at, options=options, lineage=lineage, progress=progress, inputs=inputs, **how)
 
@@ -79,6 +83,11 @@ def _finished_keys(folder: Path) -> Mapping[str, Any] | None:
     return record.keys
 
 
+def _is_elsewhere(windows: Sequence[Window] | None, cubes: CubeSet) -> bool:
+    rows, cols = cubes.geobox.shape
+    return windows is not None and not any(_touch(w, Window(0, 0, rows, cols)) for w in windows)
+
+
 def _seed(
     folder: Path, model: Predictor, cubes: CubeSet, options: MapOptions, *, old: Mapping[str, Any], new: Mapping[str, Any],
     workers: int, memory: str | int, executor: ExecutorName | Executor, scheduler: str | None,
@@ -92,7 +101,7 @@ def _seed(
                        "--overwrite")  # fmt: skip
     windows = find_changed_windows(old, new)
     if windows is None:
-        shown = "; ".join(find_differences(_without_images(old), _without_images(new))[:3])
+        shown = "; ".join(find_differences(_without_images(old), _without_images(new))[:3]) or "images that may touch any pixel"
         raise OutputExistsError(errno.EEXIST, f"{folder} holds a map that differs in more than its images: {shown}. Choose "
                                               "another --out, or --overwrite to start anew")  # fmt: skip
     margin = options.smooth.halo_px if options.smooth is not None else 0
