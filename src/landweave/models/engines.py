@@ -54,6 +54,7 @@ class Engine(Protocol):
 
 _loaders: dict[str, Callable[[Weights], Engine]] = {}
 _homes = {
+    "bayes-fusion": "landweave.models.bayes_fusion",
     "forest": "landweave.models.forest",
     "rotation-forest": "landweave.models.rotation_forest",
     "softmax": "landweave.models.dense",
