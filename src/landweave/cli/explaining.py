@@ -51,11 +51,11 @@ def explain(
     from landweave.io.tables import read_samples
     from landweave.models import ModelOptions
     from landweave.recipe import read_recipe
-    from landweave.recipe.run import Job, find_split, load_job_model, split_held_out
+    from landweave.recipe.run import Job, find_split, load_job_pixel_model, split_held_out
     from landweave.samples import split_spatial
 
     job = Job(read_recipe(recipe), out, 1, "2GiB", command="landweave explain")
-    model = load_job_model(job)
+    model = load_job_pixel_model(job)
     samples, _ = split_held_out(job, read_samples(out / "samples.parquet"))
     chosen = job.recipe.model
     if chosen.name == "auto":  # the family that won is told by the model alone

@@ -51,7 +51,7 @@ def robustness(
     from landweave.errors import AssessmentError
     from landweave.io.files import write_json
     from landweave.recipe import read_recipe
-    from landweave.recipe.run import Job, load_job_model, open_job_cube
+    from landweave.recipe.run import Job, load_job_pixel_model, open_job_cube
 
     job = Job(read_recipe(recipe), out, command="landweave robustness")
     cubes = open_job_cube(job)
@@ -63,7 +63,7 @@ def robustness(
         others = {folder.name: _read(folder) for folder in other or []}
         found = assess_robustness(
             model, cubes, samples, corruptions=corruption or None, severities=severity or (1, 2, 3), rng=rng, others=others,
-            others_model=load_job_model(job) if others else None, progress=progress,
+            others_model=load_job_pixel_model(job) if others else None, progress=progress,
         )  # fmt: skip
     found = found.model_copy(update={"note": f"{who} {found.note}"})
     table = found.to_table()
@@ -89,10 +89,10 @@ def _unseen(
     import numpy as np
 
     from landweave.assess.held_out_models import train_held_out
-    from landweave.recipe.run import find_split, load_job_model, split_held_out
+    from landweave.recipe.run import find_split, load_job_pixel_model, split_held_out
     from landweave.samples import split_spatial
 
-    samples, model = _read(job.folder), load_job_model(job)
+    samples, model = _read(job.folder), load_job_pixel_model(job)
     training, held_out = split_held_out(job, samples)
     if held_out is not None:
         rows = np.sort(rng.permutation(len(held_out))[:most])

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,12 @@ from landweave.models import (
     check_legend,
     choose_model,
     cross_validate,
+    load_model,
     load_pixel_model,
     save_model,
     train_model,
 )
+from landweave.recipe.chips import ChipStage, uses_chips
 from landweave.recipe.document import PublishedOptions, Recipe
 from landweave.recipe.ledger import Ledger
 from landweave.samples import (
@@ -59,6 +61,8 @@ from landweave.samples import (
 from landweave.types import CubeSet, ExecutorName, MapProduct, Predictor, Progress, SampleTable, Scene
 
 __all__ = ["Job", "RunResult", "run_recipe"]
+
+AnyModel = TypeVar("AnyModel", bound=Predictor)
 
 
 @dataclass(frozen=True)
@@ -212,13 +216,25 @@ def _records(checksums: Mapping[str, str]) -> tuple[FileRecord, ...]:
     return tuple(FileRecord(path=p, sha256=s) for p, s in checksums.items())
 
 
-def load_job_model(job: Job) -> PixelModel:
-    """Load the model of an earlier stage.
+def load_job_model(job: Job) -> Predictor:
+    """Load the model of an earlier stage, of pixels or of chips.
 
     Raises:
         ModelError: If it was trained for another legend than the recipe's.
     """
-    model = load_pixel_model(job.folder / "model")
+    return _with_legend(job, load_model(job.folder / "model"))
+
+
+def load_job_pixel_model(job: Job) -> PixelModel:
+    """Load the model of an earlier stage for work on rows of features.
+
+    Raises:
+        ModelError: If it maps chips, or was trained for another legend than the recipe's.
+    """
+    return _with_legend(job, load_pixel_model(job.folder / "model"))
+
+
+def _with_legend(job: Job, model: AnyModel) -> AnyModel:
     legend = job.recipe.make_legend()
     if legend is not None:
         check_legend(model.card, legend)
@@ -329,22 +345,25 @@ def make_model(job: Job) -> Predictor:
         keys["files"] = _checksums([job.recipe.split.regions])
     folder = job.folder / "model"
     if job.ledger.is_finished("model", keys, ["model", "validation.json"]):
-        return load_pixel_model(folder)
+        return load_model(folder)
     shutil.rmtree(folder, ignore_errors=True)  # a model whose validation was interrupted
     with job.ledger.record("model", keys, ["model", "validation.json"], options=job.options("model")["model"],
                            seed=job.recipe.model.seed) as more:  # fmt: skip
-        training, _ = split_held_out(job, samples)
+        training, held_out = split_held_out(job, samples)
         options, choice = _choose(job, training)
-        validation = validate(job, training, options)
-        lineage = {"samples_sha256": keys["samples"], "recipe": job.recipe.name}
-        model = train_model(training, options=options, licence=job.recipe.licence, lineage=lineage,
-                            metrics=_card_metrics(validation["cross_validation"]),
-                            no_locations=job.recipe.assess.no_locations)  # fmt: skip
-        model = _add_uncertainty(job, model, training, options)
-        save_model(model, folder)
+        stage = ChipStage(job.recipe, open_job_cube(job), samples) if uses_chips(options) else None
+        validation = validate(job, training, options, stage)
+        card: dict[str, Any] = {
+            "licence": job.recipe.licence, "lineage": {"samples_sha256": keys["samples"], "recipe": job.recipe.name},
+            "metrics": _card_metrics(validation["cross_validation"]), "no_locations": job.recipe.assess.no_locations,
+        }  # fmt: skip
+        if stage is not None:
+            save_model(stage.train(training, others=held_out, progress=job.progress, **card), folder)
+        else:
+            save_model(_add_uncertainty(job, train_model(training, options=options, **card), training, options), folder)
         write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
         more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
-    return load_pixel_model(folder)
+    return load_model(folder)
 
 
 def _add_uncertainty(job: Job, model: PixelModel, samples: SampleTable, options: ModelOptions) -> PixelModel:
@@ -381,7 +400,7 @@ def _describe_choice(choice: ModelChoice | None) -> dict[str, Any] | None:
     return {"columns": columns, "rows": rows, "why": choice.why}
 
 
-def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str, Any]:
+def validate(job: Job, samples: SampleTable, options: ModelOptions, stage: ChipStage | None = None) -> dict[str, Any]:
     """Score a model with random and with spatial folds, and with kNNDM where the recipe asks for it, side by side."""
     from landweave.assess import make_baselines, summarise_cross_validation
 
@@ -394,6 +413,9 @@ def validate(job: Job, samples: SampleTable, options: ModelOptions) -> dict[str,
     predicted = {}
     for kind, repeats in folds.items():
         progress = None if job.progress is None else _rename(job.progress, f"{kind} folds")
+        if stage is not None:
+            predicted[kind] = stage.cross_validate(samples, repeats, progress)
+            continue
         predicted[kind] = cross_validate(samples, repeats, options=options, n_jobs=job.workers, progress=progress).predicted
     truth = samples.to_class_index()
     summary = summarise_cross_validation(
@@ -536,7 +558,7 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
         "cross_validation": CrossValidationSummary.model_validate(validation["cross_validation"]),
         "baselines": {**baselines, **assessment.baselines},
         "applicability": None if product is None else summarise_applicability(product, model.card),
-        "reliability": summarise_reliability(model.conformal, model.card.metrics),
+        "reliability": summarise_reliability(model.conformal if isinstance(model, PixelModel) else None, model.card.metrics),
     })  # fmt: skip
     with job.ledger.record("assessment", {"model": _fingerprint(job, "model")}, ["assessment.json"],
                            options=job.options("assess")["assess"]):  # fmt: skip
@@ -545,7 +567,9 @@ def make_assessment(job: Job, products: Mapping[str, MapProduct]) -> Assessment:
 
 
 def _predict_rows(job: Job, samples: SampleTable) -> NDArray[np.int64]:
-    proba = load_job_model(job).predict_features(samples.to_features())
+    if uses_chips(job.recipe.model):
+        return ChipStage(job.recipe, open_job_cube(job), samples).predict(load_job_model(job), samples)
+    proba = load_job_pixel_model(job).predict_features(samples.to_features())
     untold = np.isnan(proba[:, 0])
     return np.where(untold, -1, np.where(untold[:, None], 0, proba).argmax(axis=1))
 

@@ -30,6 +30,9 @@ class ChipOptions(Options):
     )
     validation_block_px: int | None = Field(None, ge=2, description="Side of those blocks; chip_size_px by default.")
     validation_buffer_px: int = Field(0, ge=0, description="Training labels this near to a validation block are left out.")
+    all_labels: bool = Field(
+        False, description="Train on every labelled pixel of samples.reference, not only on the rows drawn from it."
+    )
     folder: str | None = Field(None, description="Where checkpoints and logs go; a run that was killed continues from there.")
     weights: str | None = Field(None, description="Folder with a checkpoint to start from; random weights by default.")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from landweave.grid import GeoBox, Window, crs_of, split_blocks
 from landweave.io.rasters import read_info, read_window
 from landweave.legend import Legend
 from landweave.samples.dealing import deal_units
+from landweave.samples.labels import to_label
+from landweave.samples.options import SampleOptions
 from landweave.samples.polygons import find_spans
 from landweave.types import SampleTable
 
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 __all__ = [
-    "LabelGrid", "labels_from_polygons", "labels_from_raster", "labels_from_samples", "mask_near", "split_labels",
+    "LabelGrid", "labels_from_polygons", "labels_from_raster", "labels_from_reference", "labels_from_samples", "mask_near",
+    "split_labels",
 ]  # fmt: skip
 
 _BLOCK_PX = 1024
@@ -260,3 +264,43 @@ def mask_near(where: NDArray[np.bool_], distance_px: int) -> NDArray[np.bool_]:
 
     grown = maximum_filter(where.view(np.uint8), size=2 * distance_px + 1, mode="constant", cval=0)
     return np.asarray(grown.view(bool))
+
+
+def labels_from_reference(options: SampleOptions, geobox: GeoBox, *, legend: Legend) -> LabelGrid:
+    """Put every label of a reference file on a grid: all pixels of polygons or of a label raster, uncapped.
+
+    Args:
+        options: Where labels are and how they are read; `max_per_polygon` and `max_per_class` are left aside.
+        geobox: The grid.
+        legend: The classes.
+
+    Raises:
+        SourceError: If the file cannot be read.
+        SampleError: If no label lies on the grid.
+    """
+    from landweave.samples.reference import import_reference
+
+    path = str(options.reference)
+    if Path(path).suffix.lower() not in (".tif", ".tiff", ".gtif", ".gtiff", ".img", ".vrt"):
+        every = options.model_copy(update={"max_per_polygon": None, "max_per_class": None})
+        return labels_from_samples(import_reference(every, legend=legend, geobox=geobox), geobox)
+    layer = options.layer if isinstance(options.layer, int) else 1
+    index = np.full(tuple(geobox.shape), UNLABELLED, dtype=np.int16)
+    for window in split_blocks((geobox.shape[0], geobox.shape[1]), _BLOCK_PX):
+        data, valid = read_window(path, [layer], geobox, window, src_crs=options.crs)
+        for value in np.unique(data[0][valid[0]]):
+            name = _name_of(value, options, legend)
+            if name is not None:
+                index[window.slices][valid[0] & (data[0] == value)] = legend.index_of(name)
+    return LabelGrid(index, legend, geobox)
+
+
+def _name_of(value: Any, options: SampleOptions, legend: Legend) -> str | None:
+    """Give the class of a raster value, None where it is excluded or means "no label"."""
+    label = to_label(value)
+    name = options.classes.get(str(label), str(label))
+    if label in {to_label(v) for v in options.unlabelled} or {label, name} & set(options.exclude):
+        return None
+    by_code = {str(c.code): c.name for c in legend}
+    matched = legend.match_names([name])[0]
+    return matched.get(name) or by_code.get(name) or legend.names[legend.index_of(name)]
