@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from landweave.cube.options import CombineRule, Resampling
@@ -31,18 +32,30 @@ class LayerPlan:
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """Layers of one file that are read in one call, since they share nodata marker and resampling."""
+    """Layers of one file that are read in one call, since they share nodata marker and resampling.
+
+    `shift` (rows, columns of the grid) says where the file's content really lies: what belongs at (y, x) is read at
+    (y + rows, x + columns).
+    """
 
     path: str
     layers: tuple[LayerPlan, ...]
     nodata: float | None
     resampling: Resampling
     crs: str | None
+    shift: tuple[float, float] = (0.0, 0.0)
 
     @property
-    def key(self) -> tuple[str, float | None, Resampling, str | None]:
+    def key(self) -> tuple[str, float | None, Resampling, str | None, tuple[float, float]]:
         """What a read call depends on, layers apart."""
-        return self.path, self.nodata, self.resampling, self.crs
+        return self.path, self.nodata, self.resampling, self.crs, self.shift
+
+    def place(self, geobox: GeoBox) -> GeoBox:
+        """Give the grid that the file is read on, so that its shifted content lands on `geobox`."""
+        rows, cols = self.shift
+        if rows == cols == 0:
+            return geobox
+        return GeoBox(geobox.shape, geobox.affine @ Affine.translation(cols, rows), geobox.crs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class _Reader:
         if layers is None:
             order = sorted(self._wanted[plan.key])
             values, valid = read_window(
-                plan.path, order, self.geobox, self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs,
+                plan.path, order, plan.place(self.geobox), self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs,
                 decimate=self.decimate,
             )  # fmt: skip
             layers = self._held[plan.key] = {n: (values[i], valid[i]) for i, n in enumerate(order)}
@@ -105,7 +105,7 @@ class _Reader:
             return valid & ~dilate(unclear, mask.dilate_px)
 
         return read_flags(
-            file.path, file.layers[0].layer, self.geobox, self.window, grow, margin_px=mask.dilate_px, nodata=file.nodata,
+            file.path, file.layers[0].layer, file.place(self.geobox), self.window, grow, margin_px=mask.dilate_px, nodata=file.nodata,
             src_crs=file.crs,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from landweave.cube.plan import CubePlan, DayPlan, ScenePlan, StepPlan
+from landweave.cube.plan import CubePlan, FilePlan, ScenePlan, StepPlan
 from landweave.cube.reading import read_plan
 from landweave.cube.spatial_options import SharpenOptions
 from landweave.errors import BandError, GridError
@@ -111,12 +111,18 @@ def _coarsen(plan: CubePlan, ratio: int, offset: tuple[int, int]) -> CubePlan:
     def move(scene: ScenePlan) -> ScenePlan:
         f = scene.footprint
         shifted = Window(f.row - row - ratio, f.col - col - ratio, f.height + 2 * ratio, f.width + 2 * ratio)
-        return replace(scene, footprint=shifted.scale(ratio))
+        files = tuple(_scale_shift(f, ratio) for f in scene.files)
+        masks = tuple(replace(m, file=_scale_shift(m.file, ratio)) for m in scene.masks)
+        return replace(scene, files=files, masks=masks, footprint=shifted.scale(ratio))
 
     def move_step(step: StepPlan) -> StepPlan:
-        return replace(step, days=tuple(DayPlan(tuple(move(s) for s in d.scenes)) for d in step.days))
+        return replace(step, days=tuple(replace(d, scenes=tuple(move(s) for s in d.scenes)) for d in step.days))
 
     return replace(plan, geobox=GeoBox(shape, affine, plan.geobox.crs), steps=tuple(move_step(s) for s in plan.steps))
+
+
+def _scale_shift(file: FilePlan, ratio: int) -> FilePlan:
+    return replace(file, shift=(file.shift[0] / ratio, file.shift[1] / ratio))
 
 
 def read_sharp(

@@ -154,7 +154,7 @@ def _estimate(plan: CubePlan, made: SpatialPlan, radar: RadarOptions, band: str)
     steps = sorted({0, len(plan.steps) // 2, len(plan.steps) - 1})
     found = []
     for window in sorted(windows):
-        values = read_plan(replace(plan, fill=False), window, steps=steps, bands=[band])[:, 0]
+        values = read_plan(plan, window, steps=steps, bands=[band])[:, 0]
         found += [power for power in _to_power(values, made.polarisations[band]) if not np.isnan(power).all()]
     height, width = (max((p.shape[k] for p in found), default=1) for k in (0, 1))
     stack = np.full((max(len(found), 1), height, width), np.nan, dtype=np.float32)
