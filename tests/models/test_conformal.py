@@ -8,6 +8,7 @@ from landweave.errors import ModelError
 from landweave.models import ModelOptions, load_model, save_model, train_model
 from landweave.models.conformal import Conformal, fit_conformal, measure_coverage, shift_weights
 from landweave.models.uncertainty import add_uncertainty
+from landweave.types import Fold
 
 
 def _world(rng, n, middle=0.0):
@@ -96,3 +97,16 @@ def test_mistakes_are_named(rng, make_samples):
         conformal.predict_sets(proba, 0.1, weights=np.ones(100))
     with pytest.raises(ModelError, match=r"has no held-out scores; set model\.conformal: true"):
         train_model(make_samples(), options=ModelOptions(name="nearest-centroid")).unsure_below(0.1)
+
+
+def test_standard_error_of_the_coverage_grows_where_rows_of_a_block_are_alike(rng):
+    n = 400
+    block = np.repeat(np.arange(20), 20)
+    sure = np.repeat(rng.uniform(0.3, 0.95, 20), 20)
+    truth = rng.integers(0, 2, n)
+    proba = np.where(np.arange(2) == truth[:, None], sure[:, None], 1 - sure[:, None])
+    folds = [Fold(np.flatnonzero(block % 4 != k), np.flatnonzero(block % 4 == k)) for k in range(4)]
+    apart = measure_coverage(proba, truth, folds, error_rate=0.2)
+    alike = measure_coverage(proba, truth, folds, error_rate=0.2, groups=block)
+    assert apart.se == pytest.approx(np.sqrt(apart.coverage * (1 - apart.coverage) / (n - 1)))
+    assert alike.se > 2 * apart.se

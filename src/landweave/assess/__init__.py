@@ -14,6 +14,7 @@ from landweave.assess.document import (
     read_assessment,
     write_assessment,
 )
+from landweave.assess.extras import Extras, read_extras
 from landweave.assess.held_out_models import HeldOutModels, train_held_out
 from landweave.assess.judge import assess_held_out, assess_map, assess_without_reference
 from landweave.assess.methods import write_methods
@@ -33,6 +34,7 @@ __all__ = [
     "Baseline",
     "CrossValidationScores",
     "CrossValidationSummary",
+    "Extras",
     "HeldOutModels",
     "MapComparison",
     "Robustness",
@@ -54,6 +56,7 @@ __all__ = [
     "format_assessment",
     "make_baselines",
     "read_assessment",
+    "read_extras",
     "summarise_applicability",
     "summarise_cross_validation",
     "summarise_reliability",

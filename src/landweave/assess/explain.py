@@ -23,6 +23,8 @@ __all__ = [
     "Explanation",
     "GroupImportance",
     "PartialDependence",
+    "ShapGroup",
+    "ShapSummary",
     "find_changes",
     "find_groups",
     "measure_dependence",
@@ -98,6 +100,40 @@ class ClassChange(Document):
     moved_sd: float | None = None
 
 
+class ShapGroup(Document):
+    """How far one group of features moves the model's answers.
+
+    Attributes:
+        kind: What the columns have in common.
+        name: Of the band, date or input.
+        strength: Mean over rows and classes of the absolute sum of the group's SHAP values.
+        by_class: Mean over rows of the absolute sum, per class in legend order.
+        classes: Names of the classes, the one that is moved most first.
+    """
+
+    kind: GroupKind
+    name: str
+    strength: float
+    by_class: list[float]
+    classes: list[str]
+
+
+class ShapSummary(Document):
+    """SHAP values of a model of trees, grouped.
+
+    Attributes:
+        unit: `probability` (forests: 0..1) or `score` (boosted trees: raw scores, whose softmax are the probabilities).
+        n_rows: Rows that were explained.
+        groups: Groups, the strongest of each kind first.
+        rule: How they were made.
+    """
+
+    unit: Literal["probability", "score"]
+    n_rows: int
+    groups: list[ShapGroup]
+    rule: str
+
+
 class Explanation(Document):
     """`explain.json`: what was measured, by which rule."""
 
@@ -113,6 +149,8 @@ class Explanation(Document):
     partial_dependence: list[PartialDependence] = Field(default_factory=list)
     changes: list[ClassChange] = Field(default_factory=list)
     change_rule: str = CHANGE_RULE
+    shap: ShapSummary | None = None
+    shap_why: str | None = None
 
 
 def find_groups(inputs: Sequence[ModelInput]) -> Groups:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from landweave.assess.area_units import AreaUnit
 from landweave.assess.wording import Language
 from landweave.types import Options
 
@@ -61,6 +62,9 @@ class AssessOptions(Options):
         default=1000, ge=100, le=100_000, description="Draws of the block bootstrap behind standard errors without a design."
     )
     seed: int = Field(default=0, description="Seed of the bootstrap.")
+    area_unit: AreaUnit = Field(
+        default="ha", description="Unit of areas in tables and report: ha, km2, m2 or acre; assessment.json holds hectares."
+    )
     language: Language = Field(default="en", description="Language of report.html: en, es, fr or pt.")
     no_locations: bool = Field(
         default=False,

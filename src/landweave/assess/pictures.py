@@ -27,7 +27,7 @@ from landweave.grid import GeoBox, crs_of, metres_per_pixel
 from landweave.legend import Legend
 from landweave.types import MapProduct
 
-__all__ = ["MAX_BYTES", "RasterPicture", "draw_map", "draw_uncertainty", "encode_png", "nice_length", "ramp_css"]
+__all__ = ["MAX_BYTES", "RasterPicture", "draw_layer", "draw_map", "draw_uncertainty", "encode_png", "nice_length", "ramp_css"]
 
 MAX_BYTES = 550_000
 """Upper size of one PNG, so that a report with two of them stays under 2 MB as base64."""
@@ -126,6 +126,32 @@ def draw_uncertainty(product: MapProduct) -> RasterPicture:
     return _draw(path, product.geobox, palette, paint, MAX_BYTES)
 
 
+def draw_layer(path: Path, band: int, span: tuple[float, float], *, max_bytes: int = MAX_BYTES) -> RasterPicture:
+    """Draw a band of numbers from light (first value of the span) to dark (second); NaN is transparent.
+
+    Args:
+        path: A raster with its crs.
+        band: From 1.
+        span: Values at the light and at the dark end; either may be the larger.
+        max_bytes: Size of the PNG that is aimed at.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    light, dark = span
+    with _opened(path) as src:
+        geobox = GeoBox.from_rio(src)
+
+    def paint(stored: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        known = valid & np.isfinite(stored)
+        share = np.clip((np.where(known, stored, light).astype(np.float64) - light) / (dark - light), 0.0, 1.0)
+        level = np.minimum(share * _LEVELS, _LEVELS - 1).astype(np.uint8)
+        level[~known] = _LEVELS
+        return level
+
+    return _draw(path, geobox, [*_ramp(_LEVELS), _NODATA], paint, max_bytes, band)
+
+
 def ramp_css() -> str:
     """Give the uncertainty ramp as the stops of a CSS gradient."""
     return ", ".join(_RAMP)
@@ -145,7 +171,7 @@ def _opened(path: Path) -> rasterio.DatasetReader:
         raise SourceError(f"cannot read {path} for the report: {err}; make the map anew with landweave predict") from err
 
 
-def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint, max_bytes: int) -> RasterPicture:
+def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint, max_bytes: int, band: int = 1) -> RasterPicture:
     png = b""
     rows, cols = geobox.shape
     factor = 1.0
@@ -154,8 +180,8 @@ def _draw(path: Path, geobox: GeoBox, palette: list[str], paint: _Paint, max_byt
         shape = (max(1, round(rows / factor)), max(1, round(cols / factor)))
         with _opened(path) as src:
             # a decimated nearest read goes through the overviews
-            stored = src.read(1, out_shape=shape, resampling=Resampling.nearest)
-            valid = src.read_masks(1, out_shape=shape, resampling=Resampling.nearest) > 0
+            stored = src.read(band, out_shape=shape, resampling=Resampling.nearest)
+            valid = src.read_masks(band, out_shape=shape, resampling=Resampling.nearest) > 0
         png = encode_png(paint(stored, valid), palette)
         if len(png) <= max_bytes:
             break

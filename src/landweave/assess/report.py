@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from landweave.assess import sentences
+from landweave.assess.area_units import AreaUnit
 from landweave.assess.charts import draw_matrix, draw_places, draw_series
 from landweave.assess.document import Assessment, ClassArea, CrossValidationScores, Estimate
+from landweave.assess.extras import Extras, view_extras
 from landweave.assess.methods import write_methods
 from landweave.assess.pictures import MAX_BYTES, draw_map, draw_uncertainty, ramp_css
 from landweave.assess.wording import Language, Words, get_words
@@ -67,7 +69,7 @@ def write_report(
     path: Path | str, *, assessment: Assessment, product: MapProduct | None = None, samples: SampleTable | None = None,
     card: ModelCard | None = None, check: CheckedSamples | None = None, lineage: Mapping[str, Any] | None = None,
     title: str = "", show_places: bool = True, seasons: Mapping[str, MapProduct] | None = None,
-    language: Language = "en", no_locations: bool = False,
+    language: Language = "en", no_locations: bool = False, area_unit: AreaUnit = "ha", extras: Extras | None = None,
 ) -> Path:  # fmt: skip
     """Write the report as one self-contained HTML file of at most 2 MB.
 
@@ -85,6 +87,8 @@ def write_report(
         seasons: Start date -> map, where there are several; adds a small picture and the mapped areas of each.
         language: Language of the page. Sentences of the assessment that have no key in the table stay English.
         no_locations: Leave the places of the samples out and round the training area outward to whole degrees.
+        area_unit: Unit of areas.
+        extras: What other commands left in the run's folder: robustness, coverage of the dates, explanation, learning curve.
 
     Returns:
         The path.
@@ -94,7 +98,7 @@ def write_report(
         SourceError: If the map cannot be read.
         DiskFullError: If the disk fills.
     """
-    words, series, record = get_words(language), dict(seasons or {}), lineage or {}
+    words, series, record = get_words(language, area_unit), dict(seasons or {}), lineage or {}
     colors = _colors(assessment, product or next(iter(series.values()), None), samples)
     told = show_places and not no_locations and (card is None or card.footprint is not None)
     context = {
@@ -109,6 +113,7 @@ def write_report(
         "checks": [*assessment.checks, *(check.checks if check is not None else ())],
         "lineage": _lineage_view(record or (card.lineage if card is not None else {}), words),
         "methods": write_methods(record, card, assessment, language=language),
+        "unit": words.say(f"unit.{area_unit}"), "x": view_extras(extras or Extras(), assessment, card, product, words),
         "attribution": str((record.get("recipe") or {}).get("attribution") or "").rstrip("."),
     }  # fmt: skip
     html = _environment(words).get_template("report.html.j2").render(context)
@@ -124,7 +129,7 @@ def _environment(words: Words) -> Environment:
 
     environment = Environment(loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)  # fmt: skip
-    environment.filters.update(percent=words.percent, area=words.area, count=words.count, fixed=words.fixed,
+    environment.filters.update(percent=words.percent, area=words.area, size=words.size, count=words.count, fixed=words.fixed,
                                said=words.translate, place=words.place,
                                interval=lambda estimate: _interval(estimate, words))  # fmt: skip
     environment.globals["t"] = words.say

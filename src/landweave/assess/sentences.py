@@ -75,7 +75,8 @@ def _what(a: Assessment, words: Words) -> str:
     if not a.areas or a.total_area_ha is None:
         return ""
     km2 = a.total_area_ha / 100
-    size = f"{words.count(round(km2))}\u00a0km\u00b2" if km2 >= 100 else f"{words.area(a.total_area_ha)}\u00a0ha"
+    large = km2 >= 100 and words.area_unit == "ha"
+    size = f"{words.count(round(km2))}\u00a0km\u00b2" if large else words.size(a.total_area_ha)
     largest = max(a.areas, key=lambda c: c.area_ha if c.area_ha is not None else c.mapped_ha or 0.0)
     share = largest.area_share if largest.area_share is not None else largest.mapped_share
     if share is None:
@@ -160,7 +161,7 @@ def find_banners(assessment: Assessment, words: Words = ENGLISH) -> list[Banner]
     if outside is not None and outside.outside_share is not None and outside.outside_px:
         found.append(Banner("warn" if outside.outside_share > 0.05 else "note",
                             words.say("banner.outside.title", share=words.percent(outside.outside_share)),
-                            words.say("banner.outside.text", ha=words.count(round(outside.outside_ha)))))  # fmt: skip
+                            words.say("banner.outside.text", area=words.size(outside.outside_ha))))  # fmt: skip
     if assessment.areas_why and assessment.basis != "cross-validation":
         found.append(Banner("note", words.say("banner.counted.title"), _sentence(assessment.areas_why, words)))
     return found + [Banner("note", words.say("banner.warning.title"), _sentence(w, words)) for w in assessment.warnings]

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
+from landweave.assess.area_units import AREA_SYMBOLS, AreaUnit, to_unit
 from landweave.errors import AssessmentError
 
 __all__ = ["ENGLISH", "LANGUAGES", "Language", "Words", "get_words"]
@@ -32,9 +33,11 @@ class Words:
 
     Attributes:
         language: Its code, as in the `lang` attribute of a page.
+        area_unit: Unit that areas are written in.
     """
 
     language: Language = "en"
+    area_unit: AreaUnit = "ha"
 
     @cached_property
     def phrases(self) -> dict[str, str]:
@@ -77,10 +80,15 @@ class Words:
         return self.fixed(value, 0 if float(value).is_integer() else 1)
 
     def area(self, area_ha: float | None) -> str:
-        """Write hectares with grouped digits and about four significant ones; an absent area is a dash."""
+        """Write hectares in the unit, with grouped digits and about four significant ones; an absent area is a dash."""
         if area_ha is None:
             return _DASH
-        return self.fixed(area_ha, 0 if abs(area_ha) >= 1000 or area_ha == 0 else 1 if abs(area_ha) >= 10 else 2)
+        area = to_unit(area_ha, self.area_unit)
+        return self.fixed(area, 0 if abs(area) >= 1000 or area == 0 else 1 if abs(area) >= 10 else 2)
+
+    def size(self, area_ha: float | None) -> str:
+        """Write hectares in the unit and with it, such as "12.5 km²"."""
+        return f"{self.area(area_ha)}\u00a0{AREA_SYMBOLS[self.area_unit]}"
 
     def join(self, names: Sequence[str]) -> str:
         """Join names with commas and a final "and"."""
@@ -134,7 +142,7 @@ def _said_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 ENGLISH = Words()
 
 
-def get_words(language: str) -> Words:
+def get_words(language: str, area_unit: AreaUnit = "ha") -> Words:
     """Give the sentences of a language.
 
     Raises:
@@ -142,5 +150,5 @@ def get_words(language: str) -> Words:
     """
     for known in LANGUAGES:
         if known == language:
-            return Words(known)
+            return Words(known, area_unit)
     raise AssessmentError(f"language {language!r} is not one that reports are written in; choose one of {', '.join(LANGUAGES)}")

@@ -120,15 +120,15 @@ def run(
     from landweave.recipe import read_recipe
     from landweave.recipe.run import run_recipe
 
-    started = time.perf_counter()
+    read, started = read_recipe(recipe), time.perf_counter()
     with progress_bars() as progress:
         result = run_recipe(
-            read_recipe(recipe), out, workers=workers, memory=memory, overwrite=overwrite, progress=progress,
-            executor=executor, scheduler=scheduler,
+            read, out, workers=workers, memory=memory, overwrite=overwrite, progress=progress, executor=executor,
+            scheduler=scheduler,
         )  # fmt: skip
     for warning in result.warnings:
         print_warning(warning)
-    _print_assessment(result.assessment)
+    _print_assessment(result.assessment, read.assess.area_unit)
     rows = [(name, str(path)) for product in result.products.values() for name, path in product.files.items()]
     rows += [("samples", str(out / "samples.parquet")), ("model", str(out / "model"))]
     rows += [("assessment", str(out / "assessment.json")), ("report", str(result.report))]
@@ -277,6 +277,9 @@ def assess(
         Path | None, typer.Option(metavar="FILE", help="Reference places with a class column, with --map.")
     ] = None,
     class_column: Annotated[str | None, typer.Option(help="Column of the reference class, with --reference.")] = None,
+    area_unit: Annotated[
+        str | None, typer.Option(help="Unit of printed areas: ha, km2, m2, acre; the recipe's (assess.area_unit) by default.")
+    ] = None,
 ) -> None:
     """Judge a map: error matrix, accuracies and areas with 95 % intervals.
 
@@ -298,8 +301,9 @@ def assess(
     elif map_path is not None:
         assessment = judging.judge_map(map_path, reference, class_column, out)
     else:
-        assessment = judging.judge_run(_job(recipe, out, 1, "2GiB", False, None, "assess"))
-    _print_assessment(assessment)
+        job = _job(recipe, out, 1, "2GiB", False, None, "assess")
+        assessment, area_unit = judging.judge_run(job), area_unit or job.recipe.assess.area_unit
+    _print_assessment(assessment, area_unit or "ha")
 
 
 def report(
@@ -351,10 +355,10 @@ def _job(
     return Job(read_recipe(recipe), out, workers, memory, overwrite, progress, f"landweave {verb}")
 
 
-def _print_assessment(assessment: Any) -> None:
+def _print_assessment(assessment: Any, area_unit: str = "ha") -> None:
     from landweave.assess import format_assessment
 
-    for table in format_assessment(assessment):
+    for table in format_assessment(assessment, area_unit=area_unit):
         _print_text_table(table)
     for warning in assessment.warnings:
         print_warning(warning)

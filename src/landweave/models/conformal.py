@@ -5,6 +5,7 @@ Receives probabilities of held-out rows; hands on a `Conformal`, which lives in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -204,6 +205,7 @@ class Coverage:
         set_size: Mean number of classes in a set.
         singles: Share of rows with exactly one class.
         n: Rows.
+        se: Standard error of the coverage, from what differs between groups (blocks); NaN with a single group.
     """
 
     error_rate: float
@@ -212,6 +214,7 @@ class Coverage:
     set_size: float
     singles: float
     n: int
+    se: float = math.nan
 
 
 def fit_conformal(
@@ -242,8 +245,9 @@ def fit_conformal(
 
 
 def measure_coverage(
-    proba: NDArray[np.floating], truth: NDArray[np.integer], folds: Sequence[Fold], *, error_rate: float
-) -> Coverage:
+    proba: NDArray[np.floating], truth: NDArray[np.integer], folds: Sequence[Fold], *, error_rate: float,
+    groups: NDArray[np.integer] | None = None,
+) -> Coverage:  # fmt: skip
     """Measure the coverage of class-conditional sets on each fold with the scores of the other folds.
 
     Args:
@@ -251,6 +255,7 @@ def measure_coverage(
         truth: class_index of the rows.
         folds: Folds that are held out whole, such as those of `split_spatial`.
         error_rate: Share of truths that the sets may miss.
+        groups: Spatial block of each row (row,), between which the standard error is taken; each row its own by default.
     """
     inside = np.zeros((len(truth), proba.shape[1]), dtype=bool)
     for fold in folds:
@@ -262,7 +267,16 @@ def measure_coverage(
     hit = held[np.arange(len(y)), y]
     by_class = np.array([hit[y == c].mean() if (y == c).any() else np.nan for c in range(proba.shape[1])])
     size = held.sum(axis=1)
-    return Coverage(error_rate, float(hit.mean()), by_class, float(size.mean()), float((size == 1).mean()), len(y))
+    return Coverage(error_rate, float(hit.mean()), by_class, float(size.mean()), float((size == 1).mean()), len(y),
+                    _between_groups(hit, None if groups is None else np.asarray(groups)[tested]))  # fmt: skip
+
+
+def _between_groups(hit: NDArray[np.bool_], groups: NDArray[np.integer] | None) -> float:
+    """Standard error of a share whose rows come in groups: G / (G - 1) sum_g (sum of residuals)^2 / n^2 (a ratio estimator)."""
+    at = np.arange(len(hit)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    g = int(at.max()) + 1
+    sums = np.bincount(at, hit - hit.mean(), minlength=g)
+    return math.sqrt(g / (g - 1) * float((sums**2).sum())) / len(hit) if g > 1 else math.nan
 
 
 def shift_weights(

@@ -69,8 +69,10 @@ def add_uncertainty(
                                            min_valid_steps=options.min_valid_steps)  # fmt: skip
             kept = fit_conformal(after, truth, features=features, fold=fold_numbers(folds, len(truth)))
             model = replace(model, conformal=kept)
-            found = measure_coverage(after, truth, folds, error_rate=_ERROR_RATE)
+            found = measure_coverage(after, truth, folds, error_rate=_ERROR_RATE, groups=blocks)
             metrics["conformal"] = {"error_rate": _ERROR_RATE, "coverage": found.coverage, "set_size": found.set_size}
+            if np.isfinite(found.se):
+                metrics["conformal"]["coverage_se"] = found.se
     if options.applicability:
         applicability = fit_applicability(samples, folds, options=options, seed=options.seed)
         metrics["applicability"] = {"threshold": applicability.threshold, "error": applicability.error}

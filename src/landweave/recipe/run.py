@@ -587,7 +587,7 @@ def make_report(
         language: Of the report; the recipe's by default.
         no_locations: Keep training places out even where the recipe does not ask for it.
     """
-    from landweave.assess import write_report
+    from landweave.assess import read_extras, write_report
 
     samples = _read_samples(job)
     card = load_job_model(job).card
@@ -595,7 +595,8 @@ def make_report(
     lineage = job.ledger.read().model_dump(mode="json")
     title = job.recipe.title or job.recipe.name
     asked = job.recipe.assess
-    style: Any = {"language": language or asked.language, "no_locations": no_locations or asked.no_locations}
+    style: Any = {"language": language or asked.language, "no_locations": no_locations or asked.no_locations,
+                  "area_unit": asked.area_unit}
     for start, product in products.items():
         if start and len(products) > 1:
             one = assess_season(assessment, product)
@@ -604,7 +605,7 @@ def make_report(
     only = next(iter(products.values())) if len(products) == 1 else None
     path = write_report(job.folder / "report.html", assessment=assessment, product=only, samples=samples, card=card,
                         check=check, lineage=lineage, title=title, seasons=products if len(products) > 1 else None,
-                        **style)  # fmt: skip
+                        extras=read_extras(job.folder), **style)  # fmt: skip
     if only is not None and "item" in only.files:
         add_asset(only.files["item"], "report", {
             "href": "./report.html", "type": "text/html", "title": "Accuracy and areas", "roles": ["metadata"],
