@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BlockJob:
-    """All that a worker needs to compute any block of a map."""
+    """All that a worker needs to compute any block of a map; `threads` compute the networks of all its blocks together."""
 
     model: Predictor
     cubes: CubeSet
@@ -36,6 +36,7 @@ class BlockJob:
     unsure_below: float = 0.0
     smooth: SmoothOptions | None = None
     sets: SetRule | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def run_block(job: BlockJob, window: Window) -> BlockReport:
     try:
         products = compute_block(
             job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
-            smooth=job.smooth, sets=job.sets,
+            smooth=job.smooth, sets=job.sets, threads=job.threads,
         )  # fmt: skip
     except SourceError as err:
         job.store.write_failure(window, str(err))

@@ -17,6 +17,7 @@ from rasterio._env import get_gdal_config, set_gdal_config
 from landweave.errors import MapError
 from landweave.grid import geobox_of, is_nested
 from landweave.io.cog import TILE_PX
+from landweave.maps.chip_memory import MIN_STRIDES, chip_block_bytes, chip_sides
 from landweave.types import CubeSet, ModelCard
 
 __all__ = ["MemoryPlan", "PeakMeter", "gdal_cache", "measure_peak", "parse_bytes", "plan_memory"]
@@ -24,8 +25,6 @@ __all__ = ["MemoryPlan", "PeakMeter", "gdal_cache", "measure_peak", "parse_bytes
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
 _MIN_BLOCK_PX = 64
-_MIN_STRIDES = 16
-"""A network's block spans at least so many steps, as each chip at its edge is computed by the neighbour too."""
 _COPIES = 4
 """Copies of a block's values alive at once: stored integers, floats, gaps filled, the feature matrix."""
 
@@ -52,6 +51,8 @@ class MemoryPlan:
         gdal_cache: For GDAL's cache of raster blocks, in each process.
         block_px: Side of a block.
         block_bytes: What one block takes while it is computed.
+        n_blocks: Blocks computed at the same time; as many as there are workers, but for networks in threads, whose workers
+            may share one block.
     """
 
     budget: int
@@ -59,6 +60,7 @@ class MemoryPlan:
     gdal_cache: int
     block_px: int
     block_bytes: int
+    n_blocks: int = 1
 
 
 def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
@@ -74,7 +76,7 @@ def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
 
 def plan_memory(
     memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None, margin_px: int = 0,
-    processes: int = 0,
+    processes: int = 0, network_bytes: int = 0,
 ) -> MemoryPlan:  # fmt: skip
     """Choose the block size that a budget allows.
 
@@ -86,34 +88,71 @@ def plan_memory(
         block_px: A block size to keep; only checked.
         margin_px: Predicted around a block besides, for smoothing.
         processes: Processes beside this one that share the budget; each holds as much as this one before its first block.
+        network_bytes: What one run of the model's network takes, as measured; as many run as there are workers.
 
     Raises:
-        MapError: If even the smallest block does not fit; says how much would do.
+        MapError: If even the smallest block does not fit, and says how much would do; if `block_px` does not suit the model.
     """
     budget = parse_bytes(memory)
     base = psutil.Process().memory_info().rss * (1 + processes)
     caches = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
     cache = max(16 * 2**20, caches // (1 + processes))
+    halo, stride = card.context_px + margin_px, card.stride_px or 1
+    _check_block(block_px, card, cubes)
     per_px = bytes_per_px(card, cubes)
-    halo = card.context_px + margin_px
 
     def cost(side: int) -> int:
+        if card.chip_size_px is not None:
+            return chip_block_bytes(card, cubes, side, margin_px=margin_px)
         return int(per_px * (side + 2 * halo) ** 2)
 
-    room = (budget - base - caches) * 0.8 / workers
-    stride = card.stride_px or 1
-    if block_px is not None and block_px % stride:
-        raise MapError(f"block_px is {block_px}, and the model steps by {stride} px; give a multiple of {stride}")
-    smallest = block_px or _round_up(max(_MIN_BLOCK_PX, 2 * halo, _MIN_STRIDES * (stride if stride > 1 else 0)), stride)
-    if cost(smallest) > room:
-        needed = base + caches + workers * cost(smallest) / 0.8
+    room = (budget - base - caches) * 0.8 - workers * network_bytes
+    smallest = block_px or _smallest(card, halo)
+    n_blocks = workers
+    if card.chip_size_px is not None and processes == 0:  # the workers share blocks: two, so that one begins as another ends
+        n_blocks = max(1, min(2, workers, int(room / cost(smallest))))
+    if n_blocks * cost(smallest) > room:
+        needed = base + caches + (n_blocks * cost(smallest) + workers * network_bytes) / 0.8
         who = "the process holds" if processes == 0 else f"{1 + processes} processes hold"
         raise MapError(f"memory of {budget / 2**20:.0f} MiB is too little: {who} {base / 2**20:.0f} MiB "
-                       f"already, and {workers} block(s) of {smallest} px need {needed / 2**20:.0f} MiB in all; "
+                       f"already, and {n_blocks} block(s) of {smallest} px need {needed / 2**20:.0f} MiB in all; "
                        "raise --memory, use fewer workers, or smaller blocks")  # fmt: skip
-    sides = [_round_up(s, stride) for s in (1024, 512, 256, 128) if s > smallest]
-    side = block_px or _choose_side(cubes, [s for s in (*sides, smallest) if cost(s) <= room], workers)
-    return MemoryPlan(budget, base, cache, side, cost(side))
+    if card.chip_size_px is not None:
+        fit = [s for s in chip_sides(stride) if s > smallest and n_blocks * cost(s) <= room] if block_px is None else []
+        side = _choose_chip_side(cubes, [*fit, smallest], workers if processes else 1)
+    else:
+        sides = [_round_up(s, stride) for s in (1024, 512, 256, 128) if s > smallest]
+        side = block_px or _choose_side(cubes, [s for s in (*sides, smallest) if n_blocks * cost(s) <= room], workers)
+    return MemoryPlan(budget, base, cache, side, cost(side), n_blocks)
+
+
+def _smallest(card: ModelCard, halo: int) -> int:
+    stride = card.stride_px or 1
+    if card.chip_size_px is not None:
+        return _round_up(max(_MIN_BLOCK_PX, halo, MIN_STRIDES * stride), stride)
+    return _round_up(max(_MIN_BLOCK_PX, 2 * halo, MIN_STRIDES * (stride if stride > 1 else 0)), stride)
+
+
+def _check_block(block_px: int | None, card: ModelCard, cubes: CubeSet) -> None:
+    """Check that a block size that was asked for suits the model's steps and context."""
+    stride = card.stride_px or 1
+    if block_px is None:
+        return
+    if block_px % stride:
+        raise MapError(f"block_px is {block_px}, and the model steps by {stride} px; give a multiple of {stride}")
+    least = _round_up(max(card.context_px, MIN_STRIDES * stride if stride > 1 else 0), stride)
+    if block_px < min(least, max(cubes.geobox.shape)):
+        raise MapError(f"block_px is {block_px}, and the model looks at {card.context_px} px around a block in steps of "
+                       f"{stride}; give at least {least}, so that less is computed twice")  # fmt: skip
+
+
+def _choose_chip_side(cubes: CubeSet, sides: list[int], workers: int) -> int:
+    """Take the largest side that gives every worker two blocks."""
+    rows, cols = cubes.geobox.shape
+    for side in sides:
+        if -(-rows // side) * -(-cols // side) >= 2 * workers:
+            return side
+    return sides[-1]
 
 
 def _round_up(side: int, stride: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -46,6 +47,18 @@ class MapOptions(Options):
     mmu_px: int | None = Field(
         None, ge=2, le=MAX_MMU_PX, description="Minimum mapping unit in pixels: a smaller patch goes to the class that it "
                                                "shares the longest border with. Changes map.tif alone."
+    )  # fmt: skip
+    runtime: Literal["onnxruntime", "openvino"] = Field(
+        "onnxruntime", description="What computes a network; openvino (an extra) is faster on many processors. Each rounds in "
+                                   "its own way, so that a map begun with one is not finished with the other."
+    )  # fmt: skip
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="Numbers inside a network: bf16 has 8 bits of mantissa; with the runtime openvino alone."
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where a network is computed; cuda needs onnxruntime-gpu.")
+    augment: Literal["dihedral"] | None = Field(
+        None, description="Test-time augmentation of a network on chips: the mean over the eight turns and mirrorings of each "
+                          "chip, at eight times the work."
     )  # fmt: skip
     block_px: int | None = Field(
         None, description="Side of the blocks computed at once, in pixels; chosen from the memory budget by default. "

@@ -30,7 +30,7 @@ from landweave.maps.products import make_specs, write_products
 from landweave.maps.sets import find_set_rule
 from landweave.maps.store import BlockStore, ProductLayout
 from landweave.maps.workers import count_processes, open_crew
-from landweave.models import check_inputs
+from landweave.models import ChipModel, Runtime, bind_runtime, check_inputs
 from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Predictor, Progress
 
 __all__ = ["predict_map", "predict_maps", "season_starts"]
@@ -175,6 +175,7 @@ def _predict_season(
     if start is not None and season is not None:
         cubes = select_season(cubes, season, start)
     keys = make_keys(model, cubes, options, inputs=inputs)
+    model = bind_runtime(model, Runtime(options.runtime, options.precision, options.device), augment=options.augment)
     stage = STAGE if start is None else f"{STAGE} {start}"
     run = _Run(model, cubes, Path(folder), options, keys, stage=stage, **how)
     with lock_folder(run.folder):
@@ -191,7 +192,7 @@ def _make_map(run: _Run) -> MapProduct:
     margin = run.options.smooth.halo_px if run.options.smooth is not None else 0
     plan = plan_memory(
         run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px, margin_px=margin,
-        processes=count_processes(run.executor, run.workers, run.scheduler),
+        processes=count_processes(run.executor, run.workers, run.scheduler), network_bytes=_network_bytes(run.model),
     )  # fmt: skip
     store = _make_store(run, plan)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
@@ -223,11 +224,18 @@ def _run_blocks(run: _Run, store: BlockStore, pending: Sequence[Window], plan: M
     if not pending:
         return BlockResults()
     sets = find_set_rule(run.model, run.cubes, run.options)
-    job = BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth, sets)
+    job = BlockJob(run.model, run.cubes, store, _unsure_below(run), run.options.smooth, sets,
+                   threads=run.workers if run.executor == "threads" else 1)  # fmt: skip
     with open_crew(
-        job, executor=run.executor, workers=run.workers, scheduler=run.scheduler, gdal_cache=plan.gdal_cache
+        job, executor=run.executor, workers=plan.n_blocks if run.executor == "threads" else run.workers,
+        scheduler=run.scheduler, gdal_cache=plan.gdal_cache,
     ) as crew:  # fmt: skip
         return run_blocks(crew, pending, total=len(store.windows), progress=run.progress, stage=run.stage)
+
+
+def _network_bytes(model: Predictor) -> int:
+    """Give what a network takes while it computes; 0 for other models."""
+    return model.measure_bytes() if isinstance(model, ChipModel) else 0
 
 
 def _check_model(run: _Run) -> list[str]:

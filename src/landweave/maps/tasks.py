@@ -7,7 +7,8 @@ same block gives the same bytes wherever it is computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numba
@@ -21,7 +22,7 @@ from landweave.legend import Legend
 from landweave.maps.guide import card_ranges, guide_from_blocks
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.models.sets import SetRule
-from landweave.types import Block, CubeSet, Predictor
+from landweave.types import Block, CubeSet, ModelCard, Predictor
 
 __all__ = [
     "APPLICABILITY_SCALE",
@@ -38,6 +39,9 @@ LEVELS = 250
 """Probability 1 is stored as 250 (scale 0.004), so that 255 is free for nodata."""
 PROBA_NODATA = 255
 
+Strips = Iterator[tuple[Window, NDArray[np.float32]]]
+"""Windows from the top of a block to its bottom, with their probabilities (class, y, x)."""
+
 Products = dict[str, NDArray[Any]]
 """Product name ("map", "proba", "uncertainty", "applicability", "sets") -> pixels (band, y, x) in the stored dtype."""
 
@@ -51,7 +55,7 @@ _SETS_PX = 65536
 
 def compute_block(
     model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0,
-    smooth: SmoothOptions | None = None, sets: SetRule | None = None,
+    smooth: SmoothOptions | None = None, sets: SetRule | None = None, threads: int = 1,
 ) -> Products | None:  # fmt: skip
     """Classify one window.
 
@@ -64,6 +68,7 @@ def compute_block(
             was found on such.
         smooth: How to smooth the probabilities; the model then predicts the margin too that this takes.
         sets: Tells the conformal sets; from the model's own probabilities, as their limits were found on such.
+        threads: Threads that compute a network on chips, shared by all blocks of this process.
 
     Returns:
         The products' pixels, or None where the window holds no valid observation at all.
@@ -75,7 +80,12 @@ def compute_block(
     card = model.card
     margin = 0 if smooth is None else -(-smooth.halo_px // (card.stride_px or 1)) * (card.stride_px or 1)
     outer = window.pad(margin)
-    blocks = read_blocks(cubes, outer, halo_px=card.context_px, names=[i.name for i in card.inputs if i.name in cubes.cubes])
+    if hasattr(model, "predict_strips") and not {"applicability", "sets"} & set(products):
+        strips = model.predict_strips(partial(read_blocks, cubes, names=_names(card, cubes)), outer, threads=threads)
+        if smooth is not None:
+            return _smooth_strips(strips, cubes, outer, card, products=products, smooth=smooth, margin=margin)
+        return _summarise_strips(strips, window, card.legend, products=products, unsure_below=unsure_below)
+    blocks = read_blocks(cubes, outer, halo_px=card.context_px, names=_names(card, cubes))
     if card.min_valid_steps > 0 and not _has_valid(blocks):
         return None
     predict_index = getattr(model, "predict_index", None)
@@ -105,6 +115,41 @@ def compute_block(
         weights = None if sets.shift is None else _cut(predict_shift(blocks, sets.shift), margin)
         made["sets"] = make_sets(own, sets, weights)
     return made
+
+
+def _names(card: ModelCard, cubes: CubeSet) -> list[str]:
+    return [i.name for i in card.inputs if i.name in cubes.cubes]
+
+
+def _summarise_strips(
+    strips: Strips, window: Window, legend: Legend, *, products: Sequence[str], unsure_below: float
+) -> Products | None:  # fmt: skip
+    """Make the products of a block from strips of its probabilities, which are never held all at once."""
+    made: Products = {}
+    for part, proba in strips:
+        one = summarise_proba(proba, legend, products=products)
+        if unsure_below > 0:
+            one["map"][0][proba.max(axis=0) < np.float32(unsure_below)] = legend.unsure
+        for name, pixels in one.items():
+            if name not in made:
+                made[name] = np.empty((len(pixels), window.height, window.width), dtype=pixels.dtype)
+            made[name][:, part.row - window.row : part.row_end - window.row] = pixels
+    return None if (made["map"] == legend.nodata).all() else made
+
+
+def _smooth_strips(
+    strips: Strips, cubes: CubeSet, outer: Window, card: ModelCard, *, products: Sequence[str], smooth: SmoothOptions,
+    margin: int,
+) -> Products | None:  # fmt: skip
+    """Smooth strips of probabilities as one field."""
+    proba = np.concatenate([p for _, p in strips], axis=1)
+    if np.isnan(proba[0]).all():
+        return None
+    guide = None
+    if smooth.method == "edge":
+        guide = guide_from_blocks(read_blocks(cubes, outer, names=_names(card, cubes)), card_ranges(card), outer)
+    smoothed = _cut(smooth_proba(proba, smooth, legend=card.legend, guide=guide), margin)
+    return summarise_proba(smoothed, card.legend, products=products)
 
 
 def make_sets(

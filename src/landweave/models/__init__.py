@@ -13,7 +13,9 @@ from landweave.models.learning import LearningCurve, learning_curve
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import ModelFamily, get_model, list_models, register_model
+from landweave.models.runtimes import bind_runtime
 from landweave.models.selection import ModelChoice, choose_model
+from landweave.models.sessions import Runtime
 from landweave.models.training import train_model
 from landweave.models.uncertainty import add_uncertainty
 from landweave.models.validation import CrossValidation, cross_validate
@@ -27,7 +29,9 @@ __all__ = [
     "ModelFamily",
     "ModelOptions",
     "PixelModel",
+    "Runtime",
     "add_uncertainty",
+    "bind_runtime",
     "check_inputs",
     "check_legend",
     "choose_model",
