@@ -54,7 +54,7 @@ class PlanReader:
             return read_spatial(
                 self.plan, self.spatial, window, steps=None if every else steps, bands=names, count=self.count
             )  # fmt: skip
-        names = [self.plan.bands[i] for i in bands]
+        names = [self.plan.outputs[i] for i in bands]
         return read_plan(self.plan, window, steps=None if every else steps, bands=names, count=self.count)
 
 
@@ -87,8 +87,9 @@ def _add_indices(plan: CubePlan, options: CubeOptions) -> CubePlan:
 
 
 def _to_xarray(plan: CubePlan, bands: Mapping[str, Band], spatial: SpatialPlan | None) -> xr.DataArray:
-    kinds: Sequence[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands]
-    names = plan.bands
+    own: list[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands for _ in plan.columns(b)]
+    kinds: Sequence[BandKind] = [*own, *(["other"] * len(plan.series.layers))]  # type: ignore[list-item]
+    names = plan.outputs
     if spatial is not None:
         names, kinds = spatial.bands, spatial.kinds
     times = None

@@ -14,6 +14,16 @@ from pydantic import Field, field_validator, model_validator
 
 from landweave.cube.derived_options import PlaceOptions, TerrainOptions
 from landweave.cube.grids import find_tile
+from landweave.cube.series_options import (
+    CompositeOptions,
+    CompositeRule,
+    FillOptions,
+    FillRule,
+    HarmoniseOptions,
+    Layer,
+    PeriodName,
+    PhenologyOptions,
+)
 from landweave.cube.spatial_options import RadarOptions, SharpenOptions, TextureOptions
 from landweave.errors import GridError
 from landweave.grid import resolve_crs
@@ -89,10 +99,28 @@ class CubeOptions(Options):
         None, description="First day of each period of a regular cube, and the last one's end as the final entry; instead of "
         "period_days.",
     )  # fmt: skip
-    composite: CombineRule = Field("median", description="How the days that fall in one period are put together.")
+    period: PeriodName | None = Field(
+        None, description="Periods of a regular cube by name: dekad, month, season (December-February, ...), year; instead of "
+        "period_days.",
+    )  # fmt: skip
+    composite: CompositeRule = Field("median", description="How the days that fall in one period are put together.")
+    compositing: CompositeOptions = Field(default_factory=CompositeOptions, description="Parameters of the composite.")
+    phenology: PhenologyOptions | None = Field(
+        None, description="Only days within each pixel's own growing season enter a period's composite."
+    )
     season: Season | None = Field(None, description="Season the models are bound to; see select_season.")
-    fill: Literal["none", "linear"] = Field(
-        "none", description="Fill gaps over time per pixel: linear between valid dates, the nearest one at the edges."
+    fill: FillRule = Field("none", description="Fill gaps over time per pixel and band; linear takes the nearest at the edges.")
+    filling: FillOptions = Field(default_factory=FillOptions, description="Parameters of the filling.")
+    layers: tuple[Layer, ...] = Field(
+        (), description="Bands about the series: filled (share of the bands filled in a step), observations (days that entered "
+        "it), day (of the year, of the observation chosen), season_start and season_end (days of the year, with phenology).",
+    )  # fmt: skip
+    merge: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Sources whose scenes make one cube: {optical: [sentinel2, landsat]}; the bands that "
+        "all of them have.",
+    )  # fmt: skip
+    harmonise: HarmoniseOptions | None = Field(
+        None, description="Bring the reflectance of merged sources to one sensor's; see docs/composites-and-series.md."
     )
     out_of_range: Literal["error", "nodata"] = Field(
         "error", description="When more than 1 % of a band's probed values lie outside its valid range: stop, or take them all "
@@ -148,8 +176,24 @@ class CubeOptions(Options):
             raise ValueError("tile gives crs and bounds; leave out like, crs, bounds and bbox, or leave out tile")
         if self.bounds and self.bbox:
             raise ValueError("bounds and bbox both given; keep one")
-        if self.period_days and self.steps:
-            raise ValueError("period_days and steps both given; keep one")
+        given = [n for n in ("period", "period_days", "steps") if getattr(self, n)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} both given; keep one")
+        self._check_series(bool(given))
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}; swap them")
         return self
+
+    def _check_series(self, is_regular: bool) -> None:
+        """Check what only makes sense together."""
+        needs = {"percentile": self.composite == "percentile", "phenology": self.phenology is not None}
+        alone = [name for name, is_asked in needs.items() if is_asked and not is_regular]
+        if alone:
+            raise ValueError(f"{alone[0]} needs periods; give period, period_days or steps")
+        if {"season_start", "season_end"} & set(self.layers) and self.phenology is None:
+            raise ValueError("layers season_start and season_end come from phenology; give phenology: {}")
+        if "filled" in self.layers and self.fill == "none":
+            raise ValueError("layer filled needs a fill rule; give fill: linear, whittaker, savitzky-golay or harmonic")
+        if "day" in self.layers and self.composite not in ("medoid", "best-pixel", "max-ndvi"):
+            raise ValueError(f"layer day is the day chosen, and composite {self.composite} chooses none; take medoid, "
+                             "best-pixel or max-ndvi")  # fmt: skip

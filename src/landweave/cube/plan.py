@@ -6,7 +6,7 @@ Plain frozen records, cheap to pickle, so that another process can read the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -14,9 +14,10 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from landweave.cube.options import CombineRule, Resampling
+from landweave.cube.series_options import CompositeOptions, CompositeRule, FillOptions, FillRule, Layer, PhenologyOptions
 from landweave.grid import GeoBox, Window
 
-__all__ = ["CubePlan", "DayPlan", "FilePlan", "LayerPlan", "MaskPlan", "ScenePlan", "StepPlan"]
+__all__ = ["CubePlan", "DayPlan", "FilePlan", "LayerPlan", "MaskPlan", "ScenePlan", "SeriesPlan", "StepPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ class ScenePlan:
 
 @dataclass(frozen=True, slots=True)
 class DayPlan:
-    """Scenes of one solar day (or of one and the same period), which are mosaicked."""
+    """Scenes of one solar day (or of one and the same period), which are mosaicked; `day` is its middle since 1970-01-01."""
 
     scenes: tuple[ScenePlan, ...]
+    day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,27 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class SeriesPlan:
+    """How periods are composited and gaps filled.
+
+    Attributes:
+        compositing: Parameters of the composite.
+        filling: Parameters of the filling.
+        fill_rule: How gaps are filled, where the cube fills any.
+        phenology: The growing season that limits each pixel's composite.
+        layers: Bands about the series that the cube carries.
+        joint: Stored bands that are looked at together by medoid and geometric median: the reflectance.
+    """
+
+    compositing: CompositeOptions = field(default_factory=CompositeOptions)
+    filling: FillOptions = field(default_factory=FillOptions)
+    fill_rule: FillRule = "linear"
+    phenology: PhenologyOptions | None = None
+    layers: tuple[Layer, ...] = ()
+    joint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CubePlan:
     """Everything that reading a window of a cube needs.
 
@@ -116,8 +139,9 @@ class CubePlan:
         steps: Time steps in order; a single one in a static cube.
         mosaic: Rule for scenes of one day.
         composite: Rule for days of one step.
-        fill: Whether gaps are filled linearly over time.
+        fill: Whether gaps are filled over time.
         decimate: For a look at a coarse grid: take nearest pixels from overviews.
+        series: Parameters of composites and filling.
     """
 
     name: str
@@ -126,9 +150,21 @@ class CubePlan:
     bands: tuple[str, ...]
     steps: tuple[StepPlan, ...]
     mosaic: CombineRule
-    composite: CombineRule
+    composite: CompositeRule
     fill: bool
     decimate: bool = False
+    series: SeriesPlan = field(default_factory=lambda: SeriesPlan())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Bands as they leave the cube: percentiles of each band, and the layers about the series."""
+        return (*(c for b in self.bands for c in self.columns(b)), *self.series.layers)
+
+    def columns(self, band: str) -> tuple[str, ...]:
+        """Bands that a composite makes of one."""
+        if self.composite != "percentile":
+            return (band,)
+        return tuple(f"{band}_p{p:g}" for p in self.series.compositing.percentiles)
 
     @property
     def is_static(self) -> bool:

@@ -9,15 +9,18 @@ import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from odc.geo.crs import CRS
 
 from landweave.cube.extent import measure_pixel, project_bounds
 from landweave.cube.options import CubeOptions, Resampling, default_resampling
-from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
+from landweave.cube.periods import make_periods, name_periods
+from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, SeriesPlan, StepPlan
+from landweave.cube.series_options import FillRule
 from landweave.errors import BandError, CubeError, GridError, SceneError
+from landweave.features.indices import get_index, list_indices
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs
 from landweave.io.rasters import RasterInfo
 from landweave.types import Asset, Band, Scene, SceneMask
@@ -55,7 +58,11 @@ def select_dates(scenes: Sequence[Scene], options: CubeOptions, name: str) -> li
 def _span(scene: Scene) -> tuple[datetime, datetime]:
     if scene.time_start is None:
         raise SceneError(f"scene {scene.id} has no date; give one (pattern, table, layer_dates), or state static: true")
-    return scene.time_start, scene.time_end or scene.time_start
+    end = scene.time_end or scene.time_start
+    if end < scene.time_start:
+        raise SceneError(f"scene {scene.id} ends on {end} before it starts on {scene.time_start}; are start and end swapped in "
+                         "the pattern or table?")  # fmt: skip
+    return scene.time_start, end
 
 
 def _middle(scene: Scene) -> datetime:
@@ -182,27 +189,6 @@ def _days(scenes: Sequence[Scene], lon: float) -> list[tuple[datetime, datetime,
     return sorted(days, key=lambda d: d[0] + (d[1] - d[0]) / 2)
 
 
-def make_periods(first: date, last: date, options: CubeOptions) -> list[tuple[datetime, datetime]]:
-    """Give the table of periods that covers first..last: the stated steps, or periods that restart on 1 January.
-
-    The last period of a year ends with the year, however short it gets (MOD13Q1's 23rd has 13 or 14 days, CBERS likewise).
-    """
-    midnight = datetime.min.time()
-    if options.steps is not None:
-        edges = [datetime.combine(d, midnight) for d in options.steps]
-        return list(pairwise(edges))
-    length = timedelta(days=options.period_days or 1)
-    periods = []
-    for year in range(first.year, last.year + 1):
-        start, stop = datetime(year, 1, 1), datetime(year + 1, 1, 1)
-        while start < stop:
-            end = min(start + length, stop)
-            if end.date() > first and start.date() <= last:
-                periods.append((start, end))
-            start = end
-    return periods
-
-
 def _steps(scenes: Sequence[Scene], source: _Source) -> tuple[tuple[StepPlan, ...], list[str]]:
     notes: list[str] = []
     if scenes[0].time_start is None:
@@ -212,14 +198,18 @@ def _steps(scenes: Sequence[Scene], source: _Source) -> tuple[tuple[StepPlan, ..
     if doubled:
         notes.append(f"{source.name}: scenes of one solar day were mosaicked on {len(doubled)} of {len(days)} days "
                      f"(rule: {source.options.mosaic}).")  # fmt: skip
-    made = [(s, e, DayPlan(tuple(_plan_scene(x, source) for x in group))) for s, e, group in days]
-    if source.options.period_days or source.options.steps:
+    made = [(s, e, DayPlan(tuple(_plan_scene(x, source) for x in group), _day_number(s, e))) for s, e, group in days]
+    if name_periods(source.options):
         return _regular(made, source, notes), notes
     for a, b in pairwise(days):
         if a[0] + (a[1] - a[0]) / 2 == b[0] + (b[1] - b[0]) / 2:
             raise CubeError(f"scenes {a[2][0].id} and {b[2][0].id} of {source.name!r} stand for the same middle date "
-                            f"{a[0].date()}; keep one, or give period_days to composite them")  # fmt: skip
+                            f"{a[0].date()}; keep one, or give period_days or period to composite them")  # fmt: skip
     return tuple(StepPlan(s, e, (d,)) for s, e, d in made), notes
+
+
+def _day_number(start: datetime, end: datetime) -> float:
+    return (start + (end - start) / 2 - datetime(1970, 1, 1)).total_seconds() / 86_400
 
 
 def _regular(
@@ -237,6 +227,9 @@ def _regular(
     empty = sum(not p for p in inside)
     notes.append(f"{source.name}: {used} of {len(days)} days were put into {len(periods)} periods (rule: {options.composite}); "
                  f"{empty} periods hold none.")  # fmt: skip
+    if len(periods) == 1 and periods[0][1] - periods[0][0] > middles[-1] - middles[0]:
+        notes.append(f"{source.name}: the period ({(periods[0][1] - periods[0][0]).days} days) is longer than the series "
+                     f"({(middles[-1] - middles[0]).days} days from first to last date); the cube has one step.")  # fmt: skip
     return tuple(StepPlan(s, e, tuple(p)) for (s, e), p in zip(periods, inside, strict=True))
 
 
@@ -279,9 +272,43 @@ def plan_cube(
     kept = tuple(bands) if options.bands is None else tuple(b for b in options.bands if b in bands)
     plan = CubePlan(
         name=name, geobox=geobox, stored=tuple(bands), bands=kept, steps=steps, mosaic=options.mosaic,
-        composite=options.composite, fill=options.fill == "linear",
+        composite=options.composite, fill=options.fill != "none", series=_plan_series(source, kept, steps),
     )  # fmt: skip
     return plan, bands, notes + more
+
+
+def _plan_series(source: _Source, kept: Sequence[str], steps: Sequence[StepPlan]) -> SeriesPlan:
+    """Put together what composites and filling need, and check it against the bands and masks that there are."""
+    options, bands = source.options, source.bands
+    if steps[0].start is None:
+        return SeriesPlan()
+    made_of = {b for i in options.indices for b in get_index(i).bands}
+    joint = tuple(b for b in bands if bands[b].kind == "reflectance" and (b in kept or b in made_of))
+    _check_composite(source, joint, steps)
+    if options.fill == "savitzky-golay" and options.filling.window > len(steps):
+        raise CubeError(f"filling: window is {options.filling.window} steps, and {source.name!r} has {len(steps)}; give an odd "
+                        "window of no more steps, shorter periods, or more dates")  # fmt: skip
+    rule: FillRule = "linear" if options.fill == "none" else options.fill
+    return SeriesPlan(options.compositing, options.filling, rule, options.phenology, options.layers, joint)
+
+
+def _check_composite(source: _Source, joint: Sequence[str], steps: Sequence[StepPlan]) -> None:
+    options, known = source.options, set(source.bands)
+    wanted = {"ndvi"} if options.composite == "max-ndvi" else set()
+    wanted |= {options.phenology.band} if options.phenology else set()
+    scored = options.composite in ("best-pixel", "weighted-mean")
+    wanted |= {options.compositing.opacity_band} if scored and options.compositing.opacity_band else set()
+    for band in wanted - known:
+        if band not in {i.name for i in list_indices()} or not set(get_index(band).bands) <= known:
+            raise BandError(f"the composite of {source.name!r} looks at {band!r}, which its bands ({', '.join(known)}) neither "
+                            "hold nor make; load what it needs, or choose another rule")  # fmt: skip
+    if options.composite == "geomedian" and not joint:
+        raise CubeError(f"composite: geomedian looks at all reflectance bands together, and {source.name!r} has none of kind "
+                        f"reflectance ({', '.join(known)}); take median")  # fmt: skip
+    masks = [m for s in steps for d in s.days for x in d.scenes for m in x.masks]
+    if scored and options.compositing.cloud_weight > 0 and not masks:
+        raise CubeError(f"composite: {options.composite} scores the distance to clouds, and no scene of {source.name!r} has a "
+                        "mask; give the source a mask, or set compositing: {cloud_weight: 0}")  # fmt: skip
 
 
 def _note_grids(scenes: Sequence[Scene], source: _Source) -> list[str]:

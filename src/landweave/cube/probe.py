@@ -13,7 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from landweave.cube.options import CubeOptions
-from landweave.cube.plan import CubePlan, DayPlan, ScenePlan, StepPlan
+from landweave.cube.plan import CubePlan, ScenePlan, SeriesPlan, StepPlan
 from landweave.cube.reading import OutsideCount, read_plan
 from landweave.errors import CubeError
 from landweave.grid import GeoBox, Window, split_blocks
@@ -53,7 +53,7 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
         CubeError: If values lie outside, or no pixel of the whole cube is valid.
     """
     count = OutsideCount(keep_values=True)
-    bare = replace(plan, fill=False)
+    bare = replace(plan, fill=False, composite="first", series=SeriesPlan())
     wanted = [b for b in plan.bands if b in bands]
     if not wanted:  # a cube of indices alone: look at the bands that they are made of
         wanted = list(plan.stored)
@@ -95,7 +95,7 @@ def _move_step(step: StepPlan, factor: float) -> StepPlan:
         height, width = int(f.row_end // factor) + 2 - row, int(f.col_end // factor) + 2 - col
         return replace(scene, footprint=Window(row, col, height, width))
 
-    return replace(step, days=tuple(DayPlan(tuple(move(s) for s in d.scenes)) for d in step.days))
+    return replace(step, days=tuple(replace(d, scenes=tuple(move(s) for s in d.scenes)) for d in step.days))
 
 
 def _spread_windows(shape: tuple[int, int]) -> list[Window]:

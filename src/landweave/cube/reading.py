@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landweave.cube.compositing import (
+    Stack,
+    compose,
+    compose_layers,
+    fill_series,
+    layer_names,
+    needed_bands,
+    needs_stack,
+    uses_clouds,
+)
 from landweave.cube.options import CombineRule
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
+from landweave.features.composite import compose_median
 from landweave.features.indices import compute_index, get_index
-from landweave.features.series import fill_linear
 from landweave.grid import Window
 from landweave.io._kernels import to_physical
 from landweave.io.rasters import read_flags, read_window
@@ -25,6 +35,8 @@ from landweave.io.rasters import read_flags, read_window
 __all__ = ["OutsideCount", "combine", "read_plan"]
 
 Array = NDArray[np.float32]
+_PART_BYTES = 128 * 2**20
+"""Float32 values of the days of one step, and of the steps that are filled together, that are held at once."""
 Layers = dict[int, tuple[NDArray[np.generic], NDArray[np.bool_]]]
 
 
@@ -35,6 +47,7 @@ class OutsideCount:
         self.seen: Counter[tuple[int, str]] = Counter()
         self.outside: Counter[tuple[int, str]] = Counter()
         self.values: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
+        self.gaps: Counter[str] = Counter()
         self._keep = keep_values
         self._lock = threading.Lock()
 
@@ -48,6 +61,11 @@ class OutsideCount:
         """Keep the valid values, those outside included, where percentiles will be asked for."""
         if self._keep:
             self.values.setdefault(key, []).append(stored[valid].astype(np.float64) * layer.scale + layer.offset)
+
+    def add_gaps(self, values: int, gaps: int, left: int) -> None:
+        """Add the counts of one filled array: its values, those that were missing, and those that still are."""
+        with self._lock:
+            self.gaps.update({"values": values, "gaps": gaps, "left": left})
 
     def total(self, band: str) -> tuple[int, int]:
         """Give the observations of a band over all steps: read, and outside."""
@@ -106,6 +124,20 @@ class _Reader:
 
         return read_flags(
             file.path, file.layers[0].layer, file.place(self.geobox), self.window, grow, margin_px=mask.dilate_px, nodata=file.nodata,
+            src_crs=file.crs,
+        )  # fmt: skip
+
+
+    def read_unclear(self, mask: MaskPlan) -> NDArray[np.bool_]:
+        """Tell where a mask says that there is cloud or shadow; nodata is neither."""
+        file = mask.file
+
+        def find(stored: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            unclear = valid & ~_is_clear(stored, mask)
+            return dilate(unclear, mask.dilate_px) if mask.dilate_px else unclear
+
+        return read_flags(
+            file.path, file.layers[0].layer, self.geobox, self.window, find, margin_px=mask.dilate_px, nodata=file.nodata,
             src_crs=file.crs,
         )  # fmt: skip
 
@@ -177,14 +209,11 @@ def combine(stack: Sequence[Array], rule: CombineRule) -> Array:
             np.copyto(out, other, where=np.isnan(out))
         return out
     data = np.stack(stack)
+    if rule == "median":
+        return compose_median(data)
     n = (~np.isnan(data)).sum(axis=0)
-    if rule == "mean":
-        total = np.nansum(data, axis=0, dtype=np.float64)
-        return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
-    data.sort(axis=0)  # NaN last
-    low = np.take_along_axis(data, np.maximum(n - 1, 0)[None] // 2, axis=0)[0]
-    high = np.take_along_axis(data, np.minimum(n // 2, len(stack) - 1)[None], axis=0)[0]
-    return np.where(n > 0, (low + high) * np.float32(0.5), np.float32(np.nan))
+    total = np.nansum(data, axis=0, dtype=np.float64)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
 
 
 def _read_day(
@@ -221,9 +250,47 @@ def _read_step(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, ou
     if len(scenes) == 1 and held == list(bands):  # the common case writes where the values are to be
         _read_scene(scenes[0], reader, out, held, i, count)
         return
-    days = [_read_day(plan, day, reader, i, count) for day in step.days]
-    made = [_add_indices(plan, d, held, bands) for d in days if d is not None]
-    out[...] = combine(made, plan.composite) if made else np.float32(np.nan)
+    stack = _read_stack(plan, i, bands, reader, count)
+    out[...] = compose(plan, step, stack) if stack is not None else np.float32(np.nan)
+
+
+def _read_stack(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, count: OutsideCount | None) -> Stack | None:
+    """Read the days of one step that touch the window, or None where none does."""
+    held = [b for b in plan.stored if b in reader.bands]
+    is_plain = held == list(bands)
+    days = [d for d in plan.steps[i].days if any(s.touches(reader.window) for s in d.scenes)]
+    if not days:
+        return None
+    values = np.empty((len(days), len(bands), reader.window.height, reader.window.width), dtype=np.float32)
+    for k, day in enumerate(days):
+        scenes = [s for s in day.scenes if s.touches(reader.window)]
+        if is_plain and len(scenes) == 1:
+            _read_scene(scenes[0], reader, values[k], held, i, count)
+        else:
+            mosaic = _read_day(plan, day, reader, i, count)
+            values[k] = np.nan if mosaic is None else _add_indices(plan, mosaic, held, bands)
+    stack = Stack(tuple(bands), values, np.array([d.day for d in days]))
+    if uses_clouds(plan):
+        stack.cloud_px = np.stack([_measure_clouds(plan, d, reader) for d in days])
+    return stack
+
+
+def _measure_clouds(plan: CubePlan, day: DayPlan, reader: _Reader) -> Array:
+    """Distance of each pixel to the nearest cloud of a day in pixels, up to the distance from which it matters no more."""
+    from scipy.ndimage import distance_transform_edt
+
+    most = plan.series.compositing.cloud_distance_px
+    around = reader.window.pad(most)
+    wide = _Reader(plan, around, (), frozenset())
+    unclear = np.zeros((around.height, around.width), dtype=bool)
+    for scene in day.scenes:
+        if scene.touches(around):
+            for mask in scene.masks:
+                unclear |= wide.read_unclear(mask)
+    if not unclear.any():
+        return np.full((reader.window.height, reader.window.width), most, dtype=np.float32)
+    distance = distance_transform_edt(~unclear)[most:-most, most:-most]
+    return np.asarray(np.minimum(distance, most), dtype=np.float32)
 
 
 def _plan_files(steps: Iterable[StepPlan], window: Window) -> Iterable[FilePlan]:
@@ -245,8 +312,8 @@ def read_plan(
         plan: The cube.
         window: Pixels of its grid; what lies outside is NaN.
         steps: Positions of the time steps wanted; all by default. Filling sees all steps, whichever are wanted.
-        bands: Bands wanted, in order; all by default.
-        count: Collects the observations outside their valid range.
+        bands: Bands wanted, out of `plan.outputs` or `plan.stored`, in order; all outputs by default.
+        count: Collects the observations outside their valid range, and what was filled.
 
     Returns:
         float32 (time, band, y, x), NaN where there is no valid observation.
@@ -254,14 +321,85 @@ def read_plan(
     Raises:
         SourceError: If a file cannot be read; names it.
     """
-    wanted = list(plan.bands if bands is None else bands)
-    stored = frozenset(s for b in wanted for s in ((b,) if b in plan.stored else get_index(b).bands))
+    wanted = list(plan.outputs if bands is None else bands)
+    base = [b for b in plan.bands if set(plan.columns(b)) & set(wanted)]
+    base += [b for b in wanted if b in plan.stored and b not in plan.bands]  # the probe looks at what indices are made of
+    if "filled" in wanted or (needs_stack(plan) and not base):
+        base = list(plan.bands)
     chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
-    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), stored)
-    out = np.empty((len(chosen), len(wanted), window.height, window.width), dtype=np.float32)
-    for k, i in enumerate(chosen):
-        _read_step(plan, i, wanted, reader, out[k], count)
-    if plan.fill and not plan.is_static:
-        out = fill_linear(out, plan.times_days)
-        out = out if steps is None else out[list(steps)]
+    names = needed_bands(plan, base)
+    parts = _split(plan, window, chosen, len(names))
+    n_steps = len(plan.steps) if steps is None else len(steps)
+    out = np.empty((n_steps, len(wanted), window.height, window.width), dtype=np.float32)
+    for part in parts:
+        values, columns, layers = _read_part(plan, part, chosen, names, count)
+        if len(parts) == 1 and columns == wanted and len(values) == n_steps:
+            return values
+        rows, cols = (slice(a - o, b - o) for a, b, o in
+                      ((part.row, part.row_end, window.row), (part.col, part.col_end, window.col)))  # fmt: skip
+        for k, name in enumerate(wanted):
+            made = values[:, columns.index(name)] if name in columns else layers[name]
+            out[:, k, rows, cols] = made if len(made) == n_steps else made[list(steps or ())]
     return out
+
+
+def _split(plan: CubePlan, window: Window, chosen: Sequence[int], n_bands: int) -> list[Window]:
+    """Cut a window along multiples of the files' blocks, where all the days of a step would take too much memory."""
+    deepest = max((len(plan.steps[i].days) for i in chosen), default=1)
+    held = (deepest if deepest > 1 else 0) + (3 * len(chosen) if plan.fill else 0)
+    for side in (1024, 512, 256, 128):
+        if window.height <= side and window.width <= side:
+            return [window]
+        if 4 * held * n_bands * side * side <= _PART_BYTES or side == 128:
+            break
+    if held == 0:
+        return [window]
+    edges = [range(start // side * side, stop, side) for start, stop in
+             ((window.row, window.row_end), (window.col, window.col_end))]  # fmt: skip
+    parts = []
+    for row in edges[0]:
+        for col in edges[1]:
+            top, left = max(row, window.row), max(col, window.col)
+            parts.append(Window(top, left, min(row + side, window.row_end) - top, min(col + side, window.col_end) - left))
+    return parts
+
+
+def _read_part(
+    plan: CubePlan, window: Window, chosen: Sequence[int], names: Sequence[str], count: OutsideCount | None
+) -> tuple[Array, list[str], dict[str, Array]]:  # fmt: skip
+    """Read, composite and fill one part: values (time, column, y, x), the columns' names, and layers (time, y, x)."""
+    stored = frozenset(s for b in names for s in ((b,) if b in plan.stored else get_index(b).bands))
+    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), stored)
+    columns = [c for b in names for c in plan.columns(b)]
+    out = np.empty((len(chosen), len(columns), window.height, window.width), dtype=np.float32)
+    asked = layer_names(plan)
+    size, start = (len(chosen), window.height, window.width), {"filled": 0.0, "observations": 0.0}
+    layers = {n: np.full(size, start.get(n, np.nan), np.float32) for n in asked}
+    for k, i in enumerate(chosen):
+        if not needs_stack(plan):
+            _read_step(plan, i, names, reader, out[k], count)
+            continue
+        stack = _read_stack(plan, i, names, reader, count)
+        if stack is None:
+            out[k] = np.nan
+            continue
+        out[k] = compose(plan, plan.steps[i], stack)
+        for name, layer in compose_layers(plan, stack, asked).items():
+            layers[name][k] = layer
+    if plan.fill and not plan.is_static:
+        out = _fill(plan, out, layers, columns, count)
+    return out, columns, layers
+
+
+def _fill(
+    plan: CubePlan, values: Array, layers: dict[str, Array], columns: Sequence[str], count: OutsideCount | None
+) -> Array:  # fmt: skip
+    weights = layers.get("observations") if plan.series.filling.weighted else None
+    filled = fill_series(plan, values, weights)
+    own = [k for k, c in enumerate(columns) if any(c in plan.columns(b) for b in plan.bands)]
+    gap, left = np.isnan(values[:, own]), np.isnan(filled[:, own])
+    if "filled" in layers:
+        layers["filled"][...] = (gap & ~left).mean(axis=1)
+    if count is not None:
+        count.add_gaps(gap.size, int(gap.sum()), int(left.sum()))
+    return filled

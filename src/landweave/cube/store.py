@@ -184,6 +184,10 @@ def _note_outside(counts: dict[str, OutsideCount]) -> list[str]:
             seen, outside = count.total(band)
             if outside:
                 notes.append(f"{name}: {band}: {outside} of {seen} values outside the valid range were written as nodata.")
+        total, gaps, left = (count.gaps[k] for k in ("values", "gaps", "left"))
+        if gaps:
+            notes.append(f"{name}: {gaps - left} of {total} values ({(gaps - left) / total:.1%}) were filled over time; {left} "
+                         "had no observations to be filled from and were written as nodata.")  # fmt: skip
     return notes
 
 
