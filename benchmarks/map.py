@@ -67,6 +67,12 @@ def to_reflectance(stored: np.ndarray) -> np.ndarray:
     return (np.arange(65536) * 1e-4).astype(np.float32)[stored]
 
 
+def make_truth(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Give the class of pixels by their place: patches whose borders wind."""
+    field = sum(np.sin(x / (37 + 11 * i) + np.cos(y / (29 + 7 * i)) * (i + 1)) for i in range(4))
+    return np.digitize(field, np.linspace(-2.5, 2.5, N_CLASSES - 1))
+
+
 def make_cog(path: Path, side: int, seed: int) -> None:
     """Write patches of classes whose borders wind, window by window."""
     means = class_means(seed)
@@ -74,8 +80,7 @@ def make_cog(path: Path, side: int, seed: int) -> None:
     def read(window):
         rng = np.random.default_rng([seed, window.row, window.col])
         y, x = np.mgrid[window.row : window.row_end, window.col : window.col_end]
-        field = sum(np.sin(x / (37 + 11 * i) + np.cos(y / (29 + 7 * i)) * (i + 1)) for i in range(4))
-        return make_pixels(rng, np.digitize(field, np.linspace(-2.5, 2.5, N_CLASSES - 1)), means)
+        return make_pixels(rng, make_truth(y, x), means)
 
     geobox = make_geobox((500000, 5000000, 500000 + side * 10, 5000000 + side * 10), "EPSG:32633", 10)
     write_cog(path, geobox, read, CogSpec("uint16", len(BANDS), 0, "average", BANDS, predictor=True), threads=2)
@@ -105,6 +110,8 @@ def train(folder: Path, args: argparse.Namespace) -> None:
     )  # fmt: skip
     options = ModelOptions(name="random-forest", params={"n_estimators": args.trees}, seed=args.seed)
     model = train_model(SampleTable(frame, legend, inputs), options=options)
+    boosted = train_model(SampleTable(frame, legend, inputs), options=ModelOptions(name="catboost", seed=args.seed))
+    save_model(boosted, folder / "model-boosted")
     plain = RandomForestClassifier(n_estimators=args.trees, random_state=args.seed).fit(features, truth)
     save_model(replace(model, engine=ForestEngine.from_sklearn(plain)), folder / "model")  # the very same trees
     (folder / "forest.pickle").write_bytes(pickle.dumps(plain))
@@ -113,7 +120,7 @@ def train(folder: Path, args: argparse.Namespace) -> None:
 def prepare(folder: Path, args: argparse.Namespace) -> None:
     """Make the COG and the model, unless they are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = json.dumps([args.side, args.samples, args.trees, args.seed])
+    made = json.dumps([args.side, args.samples, args.trees, args.seed, "boosted"])
     if not (folder / "made.json").exists() or (folder / "made.json").read_text() != made:
         make_cog(folder / "scene.tif", args.side, args.seed)
         train(folder, args)
@@ -150,14 +157,16 @@ def run_sklearn_windows(folder: Path, jobs: int) -> tuple[float, np.ndarray]:
         return seconds, src.read(1)
 
 
-def run_ours(folder: Path, workers: int, *, full: bool, memory: str) -> tuple[float, np.ndarray]:
+def run_ours(
+    folder: Path, workers: int, *, full: bool, memory: str, model: str = "model"
+) -> tuple[float, np.ndarray]:
     """From the COG and the model folder to finished products."""
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     start = time.perf_counter()
-    model = load_model(folder / "model")
+    trained = load_model(folder / model)
     cubes = load(folder / "scene.tif")
-    product = predict_map(model, cubes, out, options=MapOptions(proba=full, uncertainty=full), workers=workers, memory=memory)
+    product = predict_map(trained, cubes, out, options=MapOptions(proba=full, uncertainty=full), workers=workers, memory=memory)
     seconds = time.perf_counter() - start
     with rasterio.open(product.files["map"]) as src:
         return seconds, src.read(1)
