@@ -36,6 +36,18 @@ MissingPolicy = Literal["fill", "native", "mask"]
 ExecutorName = Literal["threads", "processes", "dask"]
 """Where the blocks of a map are computed; never changes a pixel."""
 
+RuntimeName = Literal["onnxruntime", "openvino"]
+"""What computes a network; decides the last digits of its probabilities."""
+
+Precision = Literal["fp32", "bf16"]
+"""Numbers inside a network; bf16 has 8 bits of mantissa."""
+
+Device = Literal["cpu", "cuda"]
+"""Where a network is computed."""
+
+Augment = Literal["dihedral"]
+"""Test-time augmentation: the mean over the eight turns and mirrorings of a square."""
+
 
 class Options(BaseModel):
     """Base of every stage's options: frozen, and an unknown key is an error."""

@@ -74,3 +74,13 @@ def test_a_folder_that_is_no_model_is_named(cli, done, tmp_path):
     assert code == 2
     assert str(tmp_path) in text
     assert "model" in text
+
+
+@pytest.mark.parametrize(("option", "told"), [
+    (("--runtime", "openvino"), "is no network, so that no runtime"), (("--augment", "dihedral"), "works on single pixels"),
+])  # fmt: skip
+def test_options_of_networks_are_for_networks(cli, done, tmp_path, option, told):
+    cube = done.folder / "out" / "cube.zarr"
+    code, text = cli("predict", done.folder / "out" / "model", cube, "--out", tmp_path / "all", *option)
+    assert code == 2
+    assert told in " ".join(text.split())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from landweave.cube import CubeOptions, load_cube, open_cube, select_season
 from landweave.errors import BandError, MapError, ModelError, OutputExistsError, SourceError
@@ -17,7 +19,7 @@ from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Progre
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What to map: image paths and what they are where the files do not say it themselves; whether to update a map."""
+    """What to map: image paths and what they are where the files do not say it themselves; options of the map."""
 
     images: tuple[str, ...]
     bands: tuple[str | None, ...] | None = None
@@ -27,6 +29,7 @@ class ImageRequest:
     season: str | None = None
     allow_missing: bool = False
     update: bool = False
+    networks: Mapping[str, Any] = field(default_factory=dict)
 
 
 def predict_images(
@@ -68,7 +71,8 @@ def predict_images(
     folder = out.with_name(out.name + ".parts") if is_file else out
     if is_file and out.exists() and not overwrite:
         raise OutputExistsError(f"{out} exists; --overwrite replaces it, or choose another --out")
-    options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing)
+    options = MapOptions(proba=not is_file, uncertainty=not is_file, allow_missing=request.allow_missing,
+                         **request.networks)  # fmt: skip
     if request.update:
         if is_file or overwrite:
             raise MapError("--update keeps the blocks of a folder's map that did not change; give a folder as --out, and leave "

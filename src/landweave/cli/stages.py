@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landweave.cli.show import err, print_line, print_table, print_warning, progress_bars
-from landweave.types import ExecutorName
+from landweave.types import Augment, Device, ExecutorName, Precision, RuntimeName
 
 if TYPE_CHECKING:
     from landweave.recipe import Job
@@ -218,6 +218,14 @@ def predict(
     update: Annotated[
         bool, typer.Option("--update", help="Redo only the blocks of the map in --out that changed or new images touch.")
     ] = False,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="What computes a network; openvino is the extra of that name and often faster.")
+    ] = "onnxruntime",
+    precision: Annotated[Precision, typer.Option(help="Numbers inside a network; bf16 with --runtime openvino.")] = "fp32",
+    device: Annotated[Device, typer.Option(help="Where a network is computed; cuda needs onnxruntime-gpu.")] = "cpu",
+    augment: Annotated[
+        Augment | None, typer.Option(help="Mean of a network over the eight turns and mirrorings of each chip; 8 x the work.")
+    ] = None,
     workers: Workers = DEFAULT_WORKERS,
     memory: Memory = "2GiB",
     overwrite: Overwrite = False,
@@ -226,17 +234,21 @@ def predict(
 ) -> None:
     """Map images, or a cube, with a saved model.
 
-    Bands are matched by name, from the file's descriptions or `--bands`; never by position alone.
+    Bands are matched by name, from the file's descriptions or `--bands`; never by position alone. A network is computed by
+    ONNX Runtime unless `--runtime` says otherwise; in a recipe that is `map: runtime`.
 
         landweave predict out/model scene.tif --out map.tif --bands blue,green,red,nir
     """
     from landweave.cli.predicting import ImageRequest, predict_images
 
+    networks = {"runtime": runtime, "precision": precision, "device": device, "augment": augment}
     if model.suffix in (".yaml", ".yml"):
+        if tuple(networks.values()) != ("onnxruntime", "fp32", "cpu", None):
+            raise typer.BadParameter("a recipe says itself what computes its network; set map: runtime, precision, device, ...")
         _predict_recipe(model, out, workers, memory, overwrite, executor, scheduler)
         return
     names = tuple(None if b.strip() in ("", "-") else b.strip() for b in bands.split(",")) if bands else None
-    request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing, update)
+    request = ImageRequest(tuple(images or ()), names, sensor, pattern, scale, season, allow_missing, update, networks)
     with progress_bars() as progress:
         product, warnings = predict_images(
             model, request, out, workers=workers, memory=memory, overwrite=overwrite, progress=progress,

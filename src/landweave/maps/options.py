@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from landweave.maps.filters import MAX_MMU_PX, FilterOptions, check_majority_px
 from landweave.maps.smoothing import SmoothOptions
-from landweave.types import Options
+from landweave.types import Augment, Device, Options, Precision, RuntimeName
 
 __all__ = ["MapOptions"]
 
@@ -48,15 +47,15 @@ class MapOptions(Options):
         None, ge=2, le=MAX_MMU_PX, description="Minimum mapping unit in pixels: a smaller patch goes to the class that it "
                                                "shares the longest border with. Changes map.tif alone."
     )  # fmt: skip
-    runtime: Literal["onnxruntime", "openvino"] = Field(
+    runtime: RuntimeName = Field(
         "onnxruntime", description="What computes a network; openvino (an extra) is faster on many processors. Each rounds in "
                                    "its own way, so that a map begun with one is not finished with the other."
     )  # fmt: skip
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: Precision = Field(
         "fp32", description="Numbers inside a network: bf16 has 8 bits of mantissa; with the runtime openvino alone."
     )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="Where a network is computed; cuda needs onnxruntime-gpu.")
-    augment: Literal["dihedral"] | None = Field(
+    device: Device = Field("cpu", description="Where a network is computed; cuda needs onnxruntime-gpu.")
+    augment: Augment | None = Field(
         None, description="Test-time augmentation of a network on chips: the mean over the eight turns and mirrorings of each "
                           "chip, at eight times the work."
     )  # fmt: skip

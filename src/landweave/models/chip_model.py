@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,12 @@ from landweave.models.chip_contract import check_network, chip_shapes, input_rat
 from landweave.models.chips import Blend, BlockReader, ChipGrid, Strip, add_chip
 from landweave.models.engines import Weights
 from landweave.models.sessions import ONNXRUNTIME, Runtime, measure_run, open_session, share_pool
-from landweave.types import Block, ModelCard, Options
+from landweave.types import Augment, Block, ModelCard, Options
 
-__all__ = ["CHIPS", "Augment", "ChipModel", "ChipOptions", "make_chip_model", "read_how"]
+__all__ = ["CHIPS", "ChipModel", "ChipOptions", "make_chip_model", "read_how"]
 
 CHIPS = "chips"
 """What the card calls the engine of these models."""
-
-Augment = Literal["dihedral"]
-"""Test-time augmentation: the mean over the eight turns and mirrorings of a square."""
 
 _BATCH_PX = 256 * 256
 """Pixels of a batch: small chips are computed several at a time, large ones singly."""

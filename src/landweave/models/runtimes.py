@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from landweave.errors import ModelError
-from landweave.models.chip_model import Augment, ChipModel
+from landweave.models.chip_model import ChipModel
 from landweave.models.ensemble import Ensemble
 from landweave.models.onnx_engine import OnnxEngine
 from landweave.models.predictor import PixelModel
 from landweave.models.sessions import ONNXRUNTIME, Runtime
-from landweave.types import Predictor
+from landweave.types import Augment, Predictor
 
 __all__ = ["bind_runtime"]
 

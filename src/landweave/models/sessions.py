@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from landweave.errors import MissingExtraError, ModelError
+from landweave.types import Device, Precision, RuntimeName
 
 __all__ = [
     "ONNXRUNTIME",
@@ -32,10 +33,6 @@ __all__ = [
     "open_session",
     "share_pool",
 ]
-
-RuntimeName = Literal["onnxruntime", "openvino"]
-Precision = Literal["fp32", "bf16"]
-Device = Literal["cpu", "cuda"]
 
 _KEPT = 16
 """Sessions kept open in a process; an ensemble needs one per member."""
