@@ -72,7 +72,7 @@ def make_scenes(
 def _hold(cubes: CubeSet) -> CubeSet:
     if sum(c.size * 4 for c in cubes.cubes.values()) > _HELD_BYTES:
         return cubes
-    return replace(cubes, cubes={name: cube.load() for name, cube in cubes.cubes.items()})
+    return replace(cubes, cubes={name: cube.compute() for name, cube in cubes.cubes.items()})
 
 
 def train_samples(
