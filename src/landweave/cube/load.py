@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from landweave.cube.backend import make_cube
+from landweave.cube.coregister import coregister_plan, describe_shifts
 from landweave.cube.extent import check_overlap, resolve_coarse, resolve_geobox
 from landweave.cube.options import CubeOptions
 from landweave.cube.place import PLACE, make_place
@@ -164,6 +165,9 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
         wanted = options if name in sources else options.model_copy(update={"bands": None})
         plan, bands, said = plan_cube(name, own, headers[name], grid, wanted)
         plan = _add_indices(plan, options)
+        if options.coregister is not None and name in sources:
+            plan, shifts = coregister_plan(plan, bands, options.coregister)
+            said = [*said, *describe_shifts(name, shifts)]
         plans.append(plan)
         notes += said + probe_plan(plan, bands, headers[name], options)
         around = None

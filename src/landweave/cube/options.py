@@ -24,7 +24,7 @@ from landweave.cube.series_options import (
     PeriodName,
     PhenologyOptions,
 )
-from landweave.cube.spatial_options import RadarOptions, SharpenOptions, TextureOptions
+from landweave.cube.spatial_options import CoregisterOptions, RadarOptions, SharpenOptions, TextureOptions
 from landweave.errors import GridError
 from landweave.grid import resolve_crs
 from landweave.types import BandKind, Options, Season
@@ -79,6 +79,9 @@ class CubeOptions(Options):
     )
     place: PlaceOptions | None = Field(
         None, description="Bands of longitude and latitude and distances to vector features, as a static cube named place."
+    )
+    coregister: CoregisterOptions | None = Field(
+        None, description="Shift of each scene against a reference, reported and applied; {} for the defaults."
     )
     radar: RadarOptions | None = Field(
         None, description="Backscatter: speckle filter, unit, indices, incidence; see docs/radar-and-texture.md."

@@ -5,7 +5,8 @@ Receives what a recipe says under `cube: radar`, `texture`, `sharpen` and `coreg
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import date
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -120,7 +121,7 @@ class CoregisterOptions(Options):
     """Shift of each date against a reference, estimated by blocks, and applied where asked for."""
 
     band: str | None = Field(None, description="band that is compared; by default the first one of the source")
-    reference: Any = Field(None, description="date of the scene that the others are compared with; by default the first")
+    reference: date | None = Field(None, description="date of the scene all others are compared with; by default the first")
     apply: bool = Field(True, description="shift the scenes; false only reports")
     gradients: bool = Field(False, description="compare gradients instead of values: between optics and radar")
     max_shift_px: float = Field(5.0, gt=0, le=64, description="shifts beyond this are no finding")

@@ -126,17 +126,40 @@ def estimate_shift(
         raise CubeError(f"images of {reference.shape} and {moved.shape} pixels cannot be compared up to {max_shift_px:g} px; "
                         "give two of one shape, of at least twice that size")  # fmt: skip
     a, b = (gradient(i) if gradients else np.asarray(i, dtype=np.float64) for i in (reference, moved))
+    cutoff = _GRADIENT_CUTOFF if gradients else _CUTOFF
+    found = _correlate(a, b, max_shift_px, upsampling, cutoff)
+    if not found[2]:
+        return found
+    # once more on what both show, since a window that differs at its rim draws the peak towards 0
+    rows, cols = round(found[0]), round(found[1])
+    first, second = _overlap(a, b, rows, cols)
+    rest = _correlate(first, second, 1.5, upsampling, cutoff)
+    return (rows + rest[0], cols + rest[1], rest[2]) if rest[2] else found
+
+
+def _overlap(
+    a: NDArray[np.float64], b: NDArray[np.float64], rows: int, cols: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Cut two images to what both show when the second lies whole pixels away."""
+    h, w = a.shape[0] - abs(rows), a.shape[1] - abs(cols)
+    y, x = max(-rows, 0), max(-cols, 0)
+    return a[y : y + h, x : x + w], b[y + rows : y + rows + h, x + cols : x + cols + w]
+
+
+def _correlate(
+    a: NDArray[np.float64], b: NDArray[np.float64], max_shift_px: float, upsampling: int, cutoff: float
+) -> tuple[float, float, float]:  # fmt: skip
+    """Find the peak of the phase correlation of two images of one shape."""
     valid = ~(np.isnan(a) | np.isnan(b))
     if valid.mean() < MIN_VALID or np.ptp(a[valid]) == 0 or np.ptp(b[valid]) == 0:
         return np.nan, np.nan, 0.0
     cross = np.conj(_prepare(a, valid)) * _prepare(b, valid)
     size = np.abs(cross)
-    height, width = a.shape
-    fy, fx = np.fft.fftfreq(height), np.fft.fftfreq(width)
-    keep = np.hypot(fy[:, None], fx[None]) <= (_GRADIENT_CUTOFF if gradients else _CUTOFF)
+    fy, fx = (np.fft.fftfreq(n) for n in a.shape)
+    keep = np.hypot(fy[:, None], fx[None]) <= cutoff
     keep[0, 0] = False
     phase = np.where(keep & (size > 0), cross / np.where(size > 0, size, 1), 0)
-    coarse = np.fft.ifft2(phase).real * (phase.size / keep.sum())
+    coarse = np.fft.ifft2(phase).real
     rows, cols = (np.fft.fftfreq(n) * n for n in a.shape)
     near = (np.abs(rows)[:, None] <= max_shift_px) & (np.abs(cols)[None] <= max_shift_px)
     at = np.unravel_index(np.argmax(np.where(near, coarse, -np.inf)), coarse.shape)
