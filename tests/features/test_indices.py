@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from landweave.errors import BandError, MissingExtraError
-from landweave.features.indices import compute_index, get_index, list_indices
+from landweave.features.indices import compute_index, find_indices, get_index, list_indices
 
 BANDS = {"blue": 0.05, "green": 0.08, "red": 0.06, "rededge071": 0.12, "nir": 0.4, "swir16": 0.2, "swir22": 0.1}
 
@@ -90,3 +90,26 @@ def test_absent_catalogue_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "spyndex", None)
     with pytest.raises(MissingExtraError, match=r'pip install "landweave\[indices\]"'):
         compute_index("NGRDI", {})
+
+
+@pytest.mark.parametrize(("formula", "value"), [
+    ("nd(nir,red)", 0.34 / 0.46), ("ND( nir , red )", 0.34 / 0.46), ("nd(blue,red,nir)", (0.055 - 0.4) / (0.055 + 0.4)),
+])  # fmt: skip
+def test_a_formula_is_an_index(formula, value):
+    out = compute_index(formula, {k: np.array([v]) for k, v in BANDS.items()})
+    np.testing.assert_allclose(out, [value], rtol=2e-6)
+
+
+@pytest.mark.parametrize("formula", ["nd(nir)", "nd(nir,nir)", "nd(a,b,c,d)", "nd(nir,1+1)"])
+def test_a_formula_that_is_none_says_how_one_is_written(formula):
+    with pytest.raises(BandError, match=r"nd\(a,b\) or nd\(a,b,c\) with different bands"):
+        get_index(formula)
+
+
+def test_every_index_that_bands_allow_is_found_and_has_values():
+    pytest.importorskip("spyndex")
+    found = find_indices(BANDS)
+    assert {i.name for i in list_indices()} <= {i.name for i in found}
+    assert len(found) > 150
+    values = {b: np.full(3, v) for b, v in BANDS.items()}
+    assert all(compute_index(i.name, values).shape == (3,) for i in found)

@@ -1,11 +1,13 @@
 """Spectral indices: arrays of bands in, one array out.
 
-A small table of our own covers the usual ones; any other name goes to the catalogue of spyndex (extra `indices`).
+A small table of our own covers the usual ones; a formula `nd(nir,red)` is an index by itself; any other name goes to the
+catalogue of spyndex (extra `indices`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landweave.errors import BandError, MissingExtraError
 
-__all__ = ["SpectralIndex", "compute_index", "get_index", "list_indices"]
+__all__ = ["SpectralIndex", "compute_index", "find_indices", "get_index", "list_indices"]
 
 Array = NDArray[np.float32]
 
@@ -89,19 +91,68 @@ _SPYNDEX_BANDS = {
 }  # fmt: skip
 
 
+_FORMULA = re.compile(r"\s*nd\s*\(\s*([^()]*?)\s*\)\s*", re.IGNORECASE)
+
+
 def list_indices() -> list[SpectralIndex]:
     """Give the indices of the own table; spyndex knows more."""
     return list(_TABLE)
 
 
+def find_indices(bands: Iterable[str]) -> list[SpectralIndex]:
+    """Give every index that can be computed from bands, of the own table and, where it is installed, of spyndex.
+
+    An index of spyndex that the own table has under the same name is given once.
+
+    Args:
+        bands: Common names (`red`, `nir`, `vv`).
+    """
+    held = set(bands)
+    found = [index for index in _TABLE if held.issuperset(index.bands)]
+    try:
+        import spyndex
+    except ImportError:
+        return found
+    for key in spyndex.indices:
+        if key.casefold() in _BY_NAME:
+            continue
+        try:
+            index = _get_catalogued(key)
+        except BandError:  # needs a curve or a kernel that is no band
+            continue
+        if index.bands and held.issuperset(index.bands):
+            found.append(index)
+    return found
+
+
+def _read_formula(text: str) -> SpectralIndex | None:
+    """Read `nd(a,b)`, the normalised difference of two bands, or `nd(a,b,c)`, that of the mean of a and b and of c."""
+    match = _FORMULA.fullmatch(text)
+    if match is None:
+        return None
+    bands = tuple(b.strip() for b in match[1].split(","))
+    if len(bands) not in (2, 3) or len(set(bands)) < len(bands) or not all(re.fullmatch(r"\w+", b) for b in bands):
+        raise BandError(f"formula {text!r} is not understood: nd(a,b) or nd(a,b,c) with different bands by common name")
+    name = f"nd({','.join(bands)})"
+    if len(bands) == 2:
+        return _normalised(name, "normalised difference", *bands, "normalised difference of two bands")
+    a, b, c = bands
+    return SpectralIndex(
+        name, "normalised difference", bands, f"({a} + {b} - 2 {c}) / ({a} + {b} + 2 {c})",
+        "normalised difference of the mean of two bands and a third", lambda x, y, z: _difference((x + y) / 2, z),
+    )  # fmt: skip
+
+
 def get_index(name: str) -> SpectralIndex:
     """Give an index by name, of the own table or of spyndex; names are matched without regard to case.
 
+    A formula is an index, too: `nd(a,b)` is (a - b) / (a + b), `nd(a,b,c)` the same of the mean of a and b, and c.
+
     Raises:
-        BandError: If neither has it.
+        BandError: If neither has it, or a formula is not understood.
         MissingExtraError: If it is not in the own table and spyndex is not installed.
     """
-    own = _BY_NAME.get(name.casefold())
+    own = _BY_NAME.get(name.casefold()) or _read_formula(name)
     return own if own is not None else _get_catalogued(name)
 
 
@@ -109,7 +160,8 @@ def compute_index(name: str, bands: Mapping[str, ArrayLike]) -> Array:
     """Compute a spectral index.
 
     Args:
-        name: See `list_indices`; any name of spyndex's catalogue otherwise, with its default constants.
+        name: See `list_indices`; a formula such as nd(nir,red); any name of spyndex's catalogue otherwise, with its default
+            constants.
         bands: Common name -> array, all of one shape, reflectance in 0..1 units (backscatter as the index wants it), NaN
             where not valid. Bands that the index does not use may be there, too.
 
