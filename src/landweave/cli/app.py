@@ -21,6 +21,7 @@ from landweave.cli import (
     listing,
     producing,
     refining,
+    relabelling,
     robustness,
     stages,
 )
@@ -49,6 +50,7 @@ producing.register(app)
 robustness.register(app)
 labelling.register(app)
 learning.register(app)
+relabelling.register(app)
 listing.register(app)
 
 _debug = False

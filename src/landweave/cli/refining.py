@@ -47,7 +47,7 @@ def smooth(
 
     options = make_options(SmoothOptions, method=method, window_px=window, smoothness=smoothness, fraction=fraction)
     with progress_bars() as progress:
-        made = smooth_map(map_, out, options=options, guide=_load_guide(map_, guide, bands), workers=workers,
+        made = smooth_map(map_, out, options=options, guide=load_guide(map_, guide, bands), workers=workers,
                           overwrite=overwrite, progress=progress)  # fmt: skip
     _print_change(map_, made)
 
@@ -79,7 +79,7 @@ def segment(
     from landweave.maps.refining import segment_map
     from landweave.maps.segments import SegmentOptions
 
-    cubes = _load_guide(map_, guide, bands)
+    cubes = load_guide(map_, guide, bands)
     if cubes is None:
         raise MapError("segments are cut from imagery and none is given; name it with --guide")
     options = make_options(SegmentOptions, method=method, size_px=size)
@@ -184,7 +184,8 @@ def _split_pair(text: str) -> tuple[str, str]:
     return before.strip(), after.strip()
 
 
-def _load_guide(map_: Path, guide: list[str] | None, bands: str | None) -> CubeSet | None:
+def load_guide(map_: Path, guide: list[str] | None, bands: str | None) -> CubeSet | None:
+    """Load imagery on a map's grid; None where none is named."""
     from landweave.cube import CubeOptions, load_cube, open_cube
     from landweave.imagery import SourceOptions, find_scenes
 

@@ -11,7 +11,14 @@ from landweave.label.consensus import Consensus, bayes_risk, dawid_skene, find_c
 from landweave.label.crosswalks import Crosswalk, crosswalk_between, make_crosswalk
 from landweave.label.curves import CurveOptions, LabelCurve, play_labelling
 from landweave.label.findings import LabelFinding, LabelReport
-from landweave.label.hierarchy import Level, LevelScore, aggregate_index, aggregate_samples, levels_of, score_levels
+from landweave.label.hierarchy import (
+    Level,
+    LevelScore,
+    aggregate_index,
+    aggregate_samples,
+    levels_of,
+    score_levels,
+)
 from landweave.label.labellers import AgreedSamples, agree_answers, agree_samples, import_labelled, to_votes
 from landweave.label.loop import (
     ProposeOptions,
@@ -30,7 +37,7 @@ from landweave.label.noise import confusable_classes, plant_noise
 from landweave.label.products import Product, ProductOptions, agree_products, sample_products, stable_core
 from landweave.label.segments import SegmentLabels, read_segments, relabel_by_segments, relabel_samples
 from landweave.label.som import SelfOrganisingMap, check_by_map, fit_map
-from landweave.label.unlabelled import PseudoOptions, add_pseudo_labels, self_train, spread_labels
+from landweave.label.unlabelled import PseudoOptions, add_pseudo_labels, draw_pool, self_train, spread_labels
 
 __all__ = [
     "AgreedSamples",
@@ -71,6 +78,7 @@ __all__ = [
     "confusable_classes",
     "crosswalk_between",
     "dawid_skene",
+    "draw_pool",
     "estimate_joint",
     "export_places",
     "find_conflicts",

@@ -20,7 +20,7 @@ from landweave.label.cleaning import CleanedSamples, clean_samples
 from landweave.label.findings import LabelFinding
 from landweave.types import SampleTable
 
-__all__ = ["SegmentLabels", "SegmentRule", "read_segments", "relabel_by_segments", "relabel_samples"]
+__all__ = ["SegmentLabels", "SegmentRule", "read_segments", "relabel_by_number", "relabel_by_segments", "relabel_samples"]
 
 SegmentRule = Literal["majority", "confident"]
 
@@ -182,6 +182,21 @@ def relabel_samples(
     if segments.shape != tuple(geobox.shape):
         raise GridError(f"segments have shape {segments.shape}, the grid {tuple(geobox.shape)}; give the grid of the segments")
     number = _segment_of(samples, segments, geobox)
+    return relabel_by_number(samples, number, finding=finding, min_share=min_share, min_rows=min_rows)
+
+
+def relabel_by_number(
+    samples: SampleTable, number: NDArray[np.int64], *, finding: LabelFinding | None = None, min_share: float = 0.6,
+    min_rows: int = 3,
+) -> CleanedSamples:  # fmt: skip
+    """Do what `relabel_samples` does, with the segment of each row known (row,); -1 for none.
+
+    Raises:
+        SampleError: If numbers or finding are of another table.
+    """
+    for what, given in (("segment numbers", number), ("the finding", None if finding is None else finding.suspect)):
+        if given is not None and len(given) != len(samples):
+            raise SampleError(f"{what} are of {len(given)} rows, the table has {len(samples)}; give those of this table")
     unsure = None if finding is None else finding.suspect
     labels = samples.to_class_index()
     made = relabel_by_segments(

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from landweave.errors import SampleError
+from landweave.grid import metres_per_pixel
 from landweave.label.checking import make_vectors
 from landweave.models import ModelOptions, get_model
-from landweave.types import Options, SampleTable
+from landweave.samples import DrawOptions, draw_design, extract_samples
+from landweave.samples.blocks import earth_xyz
+from landweave.types import CubeSet, Options, Progress, SampleTable
 
-__all__ = ["PseudoOptions", "add_pseudo_labels", "self_train", "spread_labels"]
+__all__ = ["PseudoOptions", "add_pseudo_labels", "draw_pool", "self_train", "spread_labels"]
 
 
 class PseudoOptions(Options):
@@ -149,6 +152,37 @@ def add_pseudo_labels(
     })  # fmt: skip
     frame = pd.concat([joined.iloc[: len(samples)], added], ignore_index=True)
     return replace(samples, frame=gpd.GeoDataFrame(frame, geometry="geometry", crs=samples.frame.crs))
+
+
+def draw_pool(
+    samples: SampleTable, cubes: CubeSet, *, n: int = 2000, seed: int = 0, progress: Progress | None = None
+) -> SampleTable:
+    """Draw pixels of a cube at random, with the features that the samples have, to be given provisional labels.
+
+    Args:
+        samples: The labelled rows; pixels on their places are left out.
+        cubes: What they were extracted from (of seasons, the cubes of one).
+        n: Pixels drawn; those without observation are left out.
+        seed: Of the draw.
+        progress: Told about blocks.
+
+    Raises:
+        SampleError: If the cube gives other features than the samples have, or no pixel is left.
+    """
+    from scipy.spatial import cKDTree
+
+    size = cubes.geobox.shape[0] * cubes.geobox.shape[1]
+    drawn = draw_design(cubes.geobox, options=DrawOptions(kind="simple", n=min(n, size), seed=seed))
+    pool = extract_samples(drawn, cubes, progress=progress)
+    if pool.feature_names != samples.feature_names:
+        raise SampleError(f"the cube gives {len(pool.feature_names)} features, the samples have {len(samples.feature_names)}; "
+                          "use the cube that they were extracted from")  # fmt: skip
+    known = cKDTree(earth_xyz(samples.to_xy("EPSG:4326")))
+    pixel_m = max(metres_per_pixel(cubes.geobox))
+    away = known.query(earth_xyz(pool.to_xy("EPSG:4326")), distance_upper_bound=pixel_m / 2)[0]
+    if not np.isinf(away).any():
+        raise SampleError(f"all {len(pool)} pixels drawn stand on labelled places; draw more")
+    return pool.select(np.isinf(away))
 
 
 def _sure_rows(

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from landweave.errors import MapError
 from landweave.grid import Window
+from landweave.maps.felzenszwalb import segment_graph
 from landweave.types import Options
 
 __all__ = ["SegmentOptions", "segment_block", "segment_features", "segment_statistics", "segment_window", "vote_by_segment"]
@@ -31,17 +32,22 @@ NO_SEGMENT = -1
 class SegmentOptions(Options):
     """Options of the segmentation."""
 
-    method: Literal["slic", "watershed"] = Field(
+    method: Literal["slic", "watershed", "felzenszwalb"] = Field(
         "slic", description="slic: clusters of place and colour (Achanta et al. 2012), even in size. watershed: basins of the "
-                            "gradient (Meyer 1994), as large as the imagery is uniform."
+                            "gradient (Meyer 1994), as large as the imagery is uniform. felzenszwalb: pixels joined while the "
+                            "edge between two parts is no stronger than what is inside them (2004)."
     )  # fmt: skip
     size_px: int = Field(
-        100, ge=4, le=10000, description="slic: pixels of a segment on average. watershed: pixels that a basin needs to stand "
-                                         "on its own."
+        100, ge=4, le=10000, description="slic: pixels of a segment on average. watershed, felzenszwalb: pixels that a "
+                                         "segment needs to stand on its own."
     )  # fmt: skip
     compactness: float = Field(
         0.1, gt=0, description="slic: weight of place against colour; the difference in colour, in ranges of a band, that "
                                "weighs as much as the distance between two segments."
+    )  # fmt: skip
+    contrast: float = Field(
+        0.1, gt=0, description="felzenszwalb: by how much, in ranges of a band, an edge may exceed what is inside a segment of "
+                               "size_px pixels and still be crossed; smaller segments cross more, larger ones less."
     )  # fmt: skip
     iterations: int = Field(10, ge=1, le=50, description="slic: rounds of clustering.")
     window_px: int = Field(512, ge=64, le=4096, description="Side of the windows that are segmented one by one.")
@@ -53,6 +59,7 @@ def segment_window(image: NDArray[np.float32], options: SegmentOptions | None = 
     slic: centres on a lattice of step S = sqrt(size_px), moved to the lowest gradient of their 3 x 3; pixels go to the centre
     of least D^2 = mean_b dc_b^2 + (compactness / S)^2 ds^2 within 2 S (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120, eq. 3);
     then pieces below a quarter of `size_px` join the neighbour with the longest border.
+    felzenszwalb: `segment_graph`; then components below `size_px` join the neighbour with the most alike mean.
     watershed: flooding of the gradient's magnitude in 256 levels from its plateaus of minima (Meyer 1994,
     doi:10.1016/0165-1684(94)90060-4); then basins below `size_px` join the neighbour with the most alike mean.
 
@@ -66,6 +73,8 @@ def segment_window(image: NDArray[np.float32], options: SegmentOptions | None = 
     options = options or SegmentOptions()
     pixels = np.ascontiguousarray(np.moveaxis(image, 0, 2), dtype=np.float64)
     pixels[np.isnan(pixels).any(axis=2)] = np.nan
+    if options.method == "felzenszwalb":
+        return _tidy(segment_graph(pixels, options.contrast * options.size_px), pixels, options.size_px, by_border=False)
     gradient = _gradient(pixels)
     if options.method == "slic":
         step = max(2, round(options.size_px**0.5))
