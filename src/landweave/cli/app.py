@@ -16,12 +16,12 @@ from landweave.cli import (
     designing,
     explaining,
     grids,
+    indexing,
     labelling,
     learning,
     listing,
     producing,
     refining,
-    relabelling,
     robustness,
     stages,
 )
@@ -41,6 +41,7 @@ app = typer.Typer(
 stages.register(app)
 coverage.register(app)
 grids.register(app)
+indexing.register(app)
 consensus.register(app)
 areas.register(app)
 designing.register(app)
@@ -50,7 +51,6 @@ producing.register(app)
 robustness.register(app)
 labelling.register(app)
 learning.register(app)
-relabelling.register(app)
 listing.register(app)
 
 _debug = False
