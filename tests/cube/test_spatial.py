@@ -124,6 +124,7 @@ def test_incidence_is_dealt_with_before_the_filter(write: Callable[..., str], rn
     ({"radar": {"speckle": "quegan"}}, CubeError, "quegan filters several dates together, and 'main' has one"),
     ({"radar": {"incidence": "gamma0"}}, BandError, r"needs the band 'angle' \(degrees\); 'main' has vv, vh"),
     ({"radar": {"indices": ["rfdi"]}}, BandError, "radar index 'rfdi' needs hh, hv in one source; there is vv, vh"),
+    ({"radar": {"unit": "db"}, "composite": "percentile", "period": "month"}, CubeError, "makes several bands of one"),
     ({"texture": {"bands": ["nir"]}}, BandError, "texture: no source has the band 'nir'"),
 ])  # fmt: skip
 def test_what_the_source_cannot_give_is_said(

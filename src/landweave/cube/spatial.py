@@ -104,17 +104,24 @@ def plan_spatial(
         CubeError: If a textured band has no range of grey levels, the looks cannot be estimated, or quegan has one date.
     """
     pols = _polarisations(plan, bands, radar)
-    made = SpatialPlan(plan.bands, _kinds(plan, bands), radar if pols else None, pols, {}, None, {}, sharpen)
+    made = SpatialPlan(plan.outputs, _kinds(plan, bands), radar if pols else None, pols, {}, None, {}, sharpen)
     notes: list[str] = []
     if made.radar is not None:
         made, notes = _plan_radar(plan, made, made.radar)
     if texture is not None:
         made = _plan_texture(plan, bands, made, texture)
-    return (made if made.radar or made.texture or sharpen else None), notes
+    if not (made.radar or made.texture or sharpen):
+        return None, notes
+    if plan.composite == "percentile":
+        raise CubeError("composite: percentile makes several bands of one, and radar, texture and sharpen need one value per "
+                        f"band and period in {plan.name!r}; take another composite")  # fmt: skip
+    return made, notes
 
 
 def _kinds(plan: CubePlan, bands: Mapping[str, Band]) -> tuple[BandKind, ...]:
-    return tuple(bands[b].kind if b in bands else "index" for b in plan.bands)
+    own: list[BandKind] = [bands[b].kind if b in bands else "index" for b in plan.bands for _ in plan.columns(b)]
+    layers: list[BandKind] = ["other"] * len(plan.series.layers)
+    return (*own, *layers)
 
 
 def _polarisations(plan: CubePlan, bands: Mapping[str, Band], radar: RadarOptions | None) -> dict[str, str]:
@@ -299,7 +306,7 @@ def _sources(plan: CubePlan, spatial: SpatialPlan, name: str) -> tuple[str, ...]
     texture = spatial.find_texture(name)
     if texture is not None:
         return _sources(plan, spatial, texture[0])
-    if name in plan.stored or _is_plain_index(plan, spatial, name):
+    if name in plan.stored or _is_plain(plan, spatial, name):
         needs_angle = name in spatial.polarisations and spatial.radar is not None and spatial.radar.incidence
         return (name, spatial.radar.incidence_band) if needs_angle and spatial.radar is not None else (name,)
     is_radar = spatial.radar is not None and name in spatial.radar.indices
@@ -307,8 +314,10 @@ def _sources(plan: CubePlan, spatial: SpatialPlan, name: str) -> tuple[str, ...]
     return tuple(dict.fromkeys(s for b in bands for s in _sources(plan, spatial, b)))
 
 
-def _is_plain_index(plan: CubePlan, spatial: SpatialPlan, name: str) -> bool:
-    """Whether a band is a spectral index of bands that nothing is done to, so that it is read as ever."""
+def _is_plain(plan: CubePlan, spatial: SpatialPlan, name: str) -> bool:
+    """Whether a band is read as ever: a layer about the series, or an index of bands that nothing is done to."""
+    if name in plan.series.layers:
+        return True
     if name not in plan.bands or name in plan.stored:
         return False
     changed = set(spatial.sharpen.bands if spatial.sharpen is not None else ())

@@ -155,7 +155,7 @@ def _correlate(
         return np.nan, np.nan, 0.0
     cross = np.conj(_prepare(a, valid)) * _prepare(b, valid)
     size = np.abs(cross)
-    fy, fx = (np.fft.fftfreq(n) for n in a.shape)
+    fy, fx = (np.fft.fftfreq(n).astype(np.float64) for n in a.shape)
     keep = np.hypot(fy[:, None], fx[None]) <= cutoff
     keep[0, 0] = False
     phase = np.where(keep & (size > 0), cross / np.where(size > 0, size, 1), 0)
