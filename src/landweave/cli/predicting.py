@@ -104,13 +104,22 @@ def _open_images(request: ImageRequest, card: ModelCard) -> CubeSet:
         cubes = open_cube(request.images[0])
     else:
         cubes = _load_images(request, card)
+    return choose_season(cubes, card, request.season)
+
+
+def choose_season(cubes: CubeSet, card: ModelCard, start: str | None) -> CubeSet:
+    """Give the season that a model trained on one is to see; the cubes as they are for other models.
+
+    Raises:
+        ModelError: If the model knows seasons and none is named.
+    """
     season = next((i.season for i in card.inputs if i.season is not None), None)
     if season is None:
         return cubes
-    if request.season is None:
+    if start is None:
         raise ModelError(f"the model was trained on seasons that start on {season.start}; say which one to map, e.g. "
                          f"--season 2020-{season.start}")  # fmt: skip
-    return select_season(cubes, season, date.fromisoformat(request.season))
+    return select_season(cubes, season, date.fromisoformat(start))
 
 
 def _load_images(request: ImageRequest, card: ModelCard) -> CubeSet:

@@ -11,6 +11,7 @@ from landweave.maps.opening import open_map, read_legend
 from landweave.maps.options import MapOptions
 from landweave.maps.predict import predict_map, predict_maps
 from landweave.maps.refining import aggregate_map, filter_map, segment_map, sieve_map, smooth_map
+from landweave.maps.seams import SeamReport, SeamScore, measure_map_seams, measure_seams
 from landweave.maps.segments import SegmentOptions
 from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.temporal import SeriesOptions
@@ -23,6 +24,8 @@ __all__ = [
     "FilterOptions",
     "MapOptions",
     "MosaicOptions",
+    "SeamReport",
+    "SeamScore",
     "SegmentOptions",
     "SeriesOptions",
     "SmoothOptions",
@@ -31,6 +34,8 @@ __all__ = [
     "filter_map",
     "find_tiles",
     "make_polygons",
+    "measure_map_seams",
+    "measure_seams",
     "mosaic_maps",
     "open_map",
     "predict_map",

@@ -12,6 +12,7 @@ from landweave.models.folder import load_model, load_pixel_model, save_model
 from landweave.models.learning import LearningCurve, learning_curve
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
+from landweave.models.quantisation import QuantiseOptions, quantise_model
 from landweave.models.registry import ModelFamily, get_model, list_models, register_model
 from landweave.models.runtimes import bind_runtime
 from landweave.models.selection import ModelChoice, choose_model
@@ -29,6 +30,7 @@ __all__ = [
     "ModelFamily",
     "ModelOptions",
     "PixelModel",
+    "QuantiseOptions",
     "Runtime",
     "add_uncertainty",
     "bind_runtime",
@@ -44,6 +46,7 @@ __all__ = [
     "load_pixel_model",
     "make_chip_model",
     "make_ensemble",
+    "quantise_model",
     "register_model",
     "save_model",
     "train_model",

@@ -119,7 +119,7 @@ class ChipModel:
 
     def measure_bytes(self) -> int:
         """Measure the memory that one batch takes while it is computed; opens the network."""
-        return measure_run(self.content, self.runtime, self._empty(), "proba", sha256=self.sha256)
+        return measure_run(self.content, self.runtime, self.make_feeds(self.batch), "proba", sha256=self.sha256)
 
     def predict_proba(self, blocks: Mapping[str, Block]) -> NDArray[np.float32]:
         """Give class probabilities (class, y, x) for the interior of a block, in legend order; see `types.Predictor`.
@@ -173,7 +173,7 @@ class ChipModel:
         rows, cols = grid.numbers(window.row, window.row_end), grid.numbers(window.col, window.col_end)
         strip = Strip(self.card.inputs, input_ratios(self.card.inputs), grid, read, cols=cols,
                       min_valid_steps=self.card.min_valid_steps)  # fmt: skip
-        places, feeds = list[_Place](), self._empty()
+        places, feeds = list[_Place](), self.make_feeds(self.batch)
         left = window.col - grid.start(cols[0])
         for i in rows:
             strip.move_to(i)
@@ -189,12 +189,13 @@ class ChipModel:
                 places.append(_Place(i, j))
                 if len(places) == self.batch:
                     yield places, feeds
-                    places, feeds = [], self._empty()
+                    places, feeds = [], self.make_feeds(self.batch)
         if places:
             yield places, feeds
 
-    def _empty(self) -> Feeds:
-        return {name: np.zeros((self.batch, *shape), dtype=np.float32) for name, shape in self._shapes.items()}
+    def make_feeds(self, n: int) -> Feeds:
+        """Make the network's inputs for `n` chips, with nothing observed yet: zeros."""
+        return {name: np.zeros((n, *shape), dtype=np.float32) for name, shape in self._shapes.items()}
 
     def _compute(
         self, batches: Iterator[tuple[list[_Place], Feeds]], threads: int
