@@ -20,6 +20,7 @@ from landweave.cli import (
     labelling,
     learning,
     listing,
+    networks,
     producing,
     refining,
     robustness,
@@ -47,6 +48,7 @@ areas.register(app)
 designing.register(app)
 explaining.register(app)
 refining.register(app)
+networks.register(app)
 producing.register(app)
 robustness.register(app)
 labelling.register(app)
