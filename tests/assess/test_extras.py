@@ -31,9 +31,12 @@ EXPLANATION = Explanation(
     shap=ShapSummary(unit="probability", n_rows=50, rule="r", groups=[
         ShapGroup(kind="band", name="red", strength=0.2, by_class=[0.1, 0.3], classes=["b", "a"])]),
 )  # fmt: skip
-LEARNING = {"by": "place", "rows": [
-    {"size": n, "overall_accuracy": a, "overall_accuracy_low": a - 0.02, "overall_accuracy_high": a + 0.02, "macro_f1": a - 0.1}
-    for n, a in ((20, 0.7), (40, 0.8), (80, 0.88))]}  # fmt: skip
+CURVES = """size,overall_accuracy,overall_accuracy_low,overall_accuracy_high,macro_f1,curve
+80,0.88,0.86,0.9,0.8,by place
+20,0.7,0.68,0.72,0.6,by place
+40,0.8,0.78,0.82,0.7,by place
+40,0.8,0.78,0.82,0.7,margin
+"""
 COVERAGE = {
     "name": "s2", "dates": [{"date": "2023-01-05", "share": 0.9, "is_usable": True},
                             {"date": "2023-03-05", "share": 0.1, "is_usable": False}],
@@ -45,8 +48,9 @@ COVERAGE = {
 @pytest.fixture
 def folder(tmp_path):
     for name, value in (("robustness.json", ROBUSTNESS.model_dump(mode="json")), ("coverage-s2.json", COVERAGE),
-                        ("explain.json", EXPLANATION.model_dump(mode="json")), ("learning.json", LEARNING)):  # fmt: skip
+                        ("explain.json", EXPLANATION.model_dump(mode="json"))):  # fmt: skip
         (tmp_path / name).write_text(json.dumps(value))
+    (tmp_path / "curve.csv").write_text(CURVES)
     return tmp_path
 
 
@@ -100,7 +104,7 @@ def test_dates_stand_where_their_day_is(folder):
 
 def test_the_learning_curve_says_whether_it_still_rises(folder):
     found = read_extras(folder)
-    view = view_extras(found, Assessment(basis="cross-validation"), None, None, WORDS)["learning"]
+    (view,) = view_extras(found, Assessment(basis="cross-validation"), None, None, WORDS)["learning"]
     assert "From 20 to 80 training places" in view["text"]
     assert "still rises" in view["text"]
     assert "<polyline" in view["picture"]
@@ -112,6 +116,12 @@ def test_shap_is_shown_in_points_with_the_class_that_is_moved_most(folder):
     none = EXPLANATION.model_copy(update={"shap": None, "shap_why": "svm"})
     told = view_extras(Extras(explanation=none), Assessment(basis="cross-validation"), None, None, WORDS)["explanation"]
     assert "not made of trees" in told["shap"]["text"]
+
+
+def test_a_curve_of_other_columns_is_refused(tmp_path):
+    (tmp_path / "curve.csv").write_text("n,score\n1,2\n")
+    with pytest.raises(AssessmentError, match="has the columns n, score; make it with landweave curve"):
+        read_extras(tmp_path)
 
 
 def test_a_file_of_another_version_is_refused(tmp_path):

@@ -23,6 +23,7 @@ from landweave.assess.places import find_dependent
 from landweave.assess.reliability import draw_reliability, summarise_reliability
 from landweave.assess.report import write_report
 from landweave.assess.robustness import Robustness, RobustnessRow, assess_robustness
+from landweave.assess.shapley import measure_shap
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
 from landweave.assess.zones import ZoneAssessment, ZoneTable, assess_zones
@@ -55,6 +56,7 @@ __all__ = [
     "find_dependent",
     "format_assessment",
     "make_baselines",
+    "measure_shap",
     "read_assessment",
     "read_extras",
     "summarise_applicability",

@@ -5,7 +5,8 @@ Receives files of the folder; hands on what the template shows, with every sente
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,9 +28,10 @@ from landweave.types import MapProduct, ModelCard
 
 __all__ = ["LEARNING_FILE", "Extras", "read_extras", "view_extras"]
 
-LEARNING_FILE = "learning.json"
+LEARNING_FILE = "curve.csv"
 _PICTURE_BYTES = 70_000
 """Size of each picture of the dates' coverage: two per input, beside map and uncertainty of up to 0.55 MB."""
+_SCORES = ("size", "overall_accuracy", "overall_accuracy_low", "overall_accuracy_high", "macro_f1")
 _COVERAGES = 3
 _INSTEAD = " (median instead)"
 _GROUPS = 12
@@ -46,13 +48,13 @@ class Extras:
         robustness: Of `landweave robustness`.
         coverage: Of `landweave coverage`: figures and the raster of pixels, by input.
         explanation: Of `landweave explain`.
-        learning: Of `landweave explain --curve`: `by` and `rows` with size and scores.
+        learning: Of `landweave curve --out DIR/curve.csv`: what was counted (`sample`, `place`) and rows of size and scores.
     """
 
     robustness: Robustness | None = None
     coverage: tuple[tuple[Mapping[str, Any], Path], ...] = ()
     explanation: Explanation | None = None
-    learning: Mapping[str, Any] | None = None
+    learning: tuple[tuple[str, Sequence[Mapping[str, float]]], ...] = ()
 
 
 def read_extras(folder: Path | str) -> Extras:
@@ -69,11 +71,23 @@ def read_extras(folder: Path | str) -> Extras:
             robustness=Robustness.model_validate(read_json(robustness)) if robustness.exists() else None,
             coverage=tuple((read_json(f), f.with_suffix(".tif")) for f in sorted(root.glob("coverage-*.json"))),
             explanation=Explanation.model_validate(read_json(explanation)) if explanation.exists() else None,
-            learning=read_json(learning) if learning.exists() else None,
+            learning=tuple(_read_curves(learning)) if learning.exists() else (),
         )
     except ValidationError as err:
         raise AssessmentError(f"{root} holds a {err.title.lower()} file of another version ({err.error_count()} wrong keys); "
                               "make it anew with landweave robustness or landweave explain") from err  # fmt: skip
+
+
+def _read_curves(path: Path) -> Iterator[tuple[str, list[dict[str, float]]]]:
+    """Read the curves by sample and by place; those of orders of asking for labels are another matter."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not {"curve", *_SCORES} <= set(rows[0]):
+        raise AssessmentError(f"{path} has the columns {', '.join(rows[0])}; make it with landweave curve SAMPLES --out {path}")
+    for by in ("sample", "place"):
+        own = [{name: float(row[name]) for name in _SCORES} for row in rows if row["curve"] == f"by {by}"]
+        if len(own) > 1:
+            yield by, sorted(own, key=lambda row: row["size"])
 
 
 def view_extras(
@@ -83,7 +97,8 @@ def view_extras(
     return {
         "reliability": _reliability(assessment, card, words), "robustness": _robustness(extras.robustness, words),
         "coverage": [_coverage(c, pixels, product, words) for c, pixels in extras.coverage[:_COVERAGES]],
-        "explanation": _explanation(extras.explanation, words), "learning": _learning(extras.learning, words),
+        "explanation": _explanation(extras.explanation, words),
+        "learning": [_learning(by, rows, words) for by, rows in extras.learning],
         "ramp": ramp_css(),
     }  # fmt: skip
 
@@ -226,12 +241,9 @@ def _in_points(value: float, unit: str) -> float:
     return 100 * value if unit == "probability" else value
 
 
-def _learning(found: Mapping[str, Any] | None, words: Words) -> dict[str, Any] | None:
-    if not found or len(found["rows"]) < 2:
-        return None
-    rows: Sequence[Mapping[str, float]] = found["rows"]
+def _learning(by: str, rows: Sequence[Mapping[str, float]], words: Words) -> dict[str, Any]:
     last, before = rows[-1], rows[-2]
-    text = words.say(f"learning.{found['by']}", first=words.count(int(rows[0]["size"])), last=words.count(int(last["size"])),
+    text = words.say(f"learning.{by}", first=words.count(int(rows[0]["size"])), last=words.count(int(last["size"])),
                      low=words.percent(rows[0]["overall_accuracy"]), high=words.percent(last["overall_accuracy"]))  # fmt: skip
     rises = last["overall_accuracy"] - before["overall_accuracy"] > 0.005
     text += " " + words.say("learning.rises" if rises else "learning.flat")

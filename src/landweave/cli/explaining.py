@@ -13,7 +13,7 @@ from landweave.cli.show import print_line, print_table, progress_bars
 if TYPE_CHECKING:
     import numpy as np
 
-    from landweave.assess.explain import ClassChange, Explanation
+    from landweave.assess.explain import ClassChange, Explanation, ShapSummary
     from landweave.models import PixelModel
     from landweave.types import SampleTable
 
@@ -40,7 +40,8 @@ def explain(
 ) -> None:
     """Say which bands, dates and inputs the model looks at, under spatial folds, and what would change a pixel's class.
 
-    Needs samples.parquet and model/ of a run. Writes explain.json.
+    Forests and boosted trees get SHAP values as well. Needs samples.parquet and model/ of a run. Writes explain.json, which
+    `landweave report` then shows.
 
         landweave explain recipe.yaml --out out/
     """
@@ -66,10 +67,24 @@ def explain(
         found = measure_importance(samples, folds, options=chosen, n_repeats=repeats, rng=rng, progress=progress)
     curves = [measure_dependence(model, samples, f, rng=rng) for f in feature or _telling(found, samples)]
     changes = find_changes(model, samples, _draw(samples, rows, rng))
-    found = found.model_copy(update={"partial_dependence": curves, "changes": changes})
+    shap, why = _explain_trees(model, samples, _draw(samples, rows, rng))
+    found = found.model_copy(update={"partial_dependence": curves, "changes": changes, "shap": shap, "shap_why": why})
     write_json(out / "explain.json", found.model_dump(mode="json"))
     _print(found, model)
     print_line(f"explain: {out / 'explain.json'}")
+
+
+def _explain_trees(model: PixelModel, samples: SampleTable, rows: np.ndarray) -> tuple[ShapSummary | None, str | None]:
+    """Give SHAP values, or why there are none: they are exact for trees only."""
+    from landweave.assess.shapley import measure_shap
+    from landweave.errors import ModelError
+
+    if not len(rows):
+        return None, "no rows were asked for (--rows 0)"
+    try:
+        return measure_shap(model, samples, rows), None
+    except ModelError as err:
+        return None, str(err)
 
 
 def _draw(samples: SampleTable, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -99,6 +114,13 @@ def _print(found: Explanation, model: PixelModel) -> None:
             for g in found.importance]  # fmt: skip
     heads = ("group", "name", "drop, points", "se", "features")
     print_table(title, heads, rows, right=(2, 3, 4), note=found.importance_rule)
+    if found.shap is not None:
+        unit = "points of probability" if found.shap.unit == "probability" else "raw score"
+        scale = 100 if found.shap.unit == "probability" else 1
+        moved = [(g.kind, g.name, f"{scale * g.strength:.2f}", g.classes[0]) for g in found.shap.groups]
+        print_table(f"SHAP values, {unit}", ("group", "name", "mean", "most on"), moved, right=(2,), note=found.shap.rule)
+    elif found.shap_why is not None:
+        print_line(f"No SHAP values: {found.shap_why}.")
     if found.changes:
         rows_of_class = [_change_row(name, found.changes) for name in found.classes]
         heads = ("predicted", "rows", "one group is enough", "most often", "becomes")
