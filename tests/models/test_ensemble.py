@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landweave.errors import ModelError
-from landweave.models import ModelOptions, load_ensemble, make_ensemble, save_model, train_model
+from landweave.models import ModelOptions, load_ensemble, load_model, make_ensemble, save_model, train_model
 from landweave.types import Predictor
 
 NAMES = ("nearest-centroid", "logistic-regression")
@@ -39,3 +39,19 @@ def test_models_that_do_not_fit_together_are_refused(make_samples):
         make_ensemble([one, other])
     with pytest.raises(ModelError, match="give at least two"):
         make_ensemble([one])
+
+
+def test_a_saved_ensemble_is_one_model_that_predicts_the_same(make_samples, make_block, tmp_path, rng):
+    samples = make_samples()
+    members = [train_model(samples, options=ModelOptions(name=n)) for n in NAMES]
+    ensemble = make_ensemble(members)
+    loaded = load_model(save_model(ensemble, tmp_path / "mean"))
+    block = {"main": make_block(rng.uniform(0, 0.6, (4, 2, 6, 5)))}
+    np.testing.assert_allclose(loaded.predict_proba(block), ensemble.predict_proba(block), atol=1e-6)
+    assert loaded.card.model == "ensemble"
+
+
+def test_an_ensemble_with_members_that_treat_gaps_differently_is_not_saved(make_samples, tmp_path):
+    one, two = (train_model(make_samples(), options=ModelOptions(name=NAMES[0], min_valid_steps=n)) for n in (1, 2))
+    with pytest.raises(ModelError, match="they deal with gaps differently: fill with 1 dates, fill with 2 dates"):
+        save_model(make_ensemble([one, two]), tmp_path / "mean")

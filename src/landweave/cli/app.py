@@ -14,6 +14,7 @@ from landweave.cli import (
     consensus,
     coverage,
     designing,
+    ensembles,
     explaining,
     grids,
     indexing,
@@ -23,6 +24,7 @@ from landweave.cli import (
     networks,
     producing,
     refining,
+    relabelling,
     robustness,
     stages,
 )
@@ -51,8 +53,10 @@ refining.register(app)
 networks.register(app)
 producing.register(app)
 robustness.register(app)
+ensembles.register(app)
 labelling.register(app)
 learning.register(app)
+relabelling.register(app)
 listing.register(app)
 
 _debug = False

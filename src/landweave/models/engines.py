@@ -56,6 +56,7 @@ _loaders: dict[str, Callable[[Weights], Engine]] = {}
 _homes = {
     "bayes-fusion": "landweave.models.bayes_fusion",
     "forest": "landweave.models.forest",
+    "mean": "landweave.models.mean",
     "rotation-forest": "landweave.models.rotation_forest",
     "softmax": "landweave.models.dense",
     "centroid": "landweave.models.dense",

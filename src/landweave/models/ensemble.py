@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from landweave.errors import ModelError
 from landweave.io.files import sha256_json
 from landweave.models.folder import list_extras, load_model
+from landweave.models.mean import MeanEngine
 from landweave.models.predictor import PixelModel
 from landweave.types import Block, ModelCard, Predictor
 
@@ -50,6 +51,23 @@ class Ensemble:
             else:
                 digest.update(str(getattr(member, "checksum", "")).encode())
         return digest.hexdigest()
+
+    def to_pixel_model(self) -> PixelModel:
+        """Give the same mean as one per-pixel model, which can be saved, loaded, and mapped with all that such models can.
+
+        Raises:
+            ModelError: If a member is no per-pixel model, or they deal with gaps in different ways.
+        """
+        pixel = [m for m in self.members if isinstance(m, PixelModel)]
+        ways = {(m.card.missing, m.card.min_valid_steps) for m in pixel}
+        if len(pixel) < len(self.members) or len(ways) > 1:
+            why = "not all are per-pixel models" if len(pixel) < len(self.members) else (
+                "they deal with gaps differently: " + ", ".join(f"{m} with {n} dates" for m, n in sorted(ways)))  # fmt: skip
+            raise ModelError(f"the {len(self.members)} members cannot be one saved model: {why}; use them with make_ensemble")
+        n = len(self.card.classes)
+        mean = MeanEngine(tuple(m.engine for m in pixel), tuple(m.columns for m in pixel), (1 / len(pixel),) * len(pixel), n,
+                          tuple(m.calibration for m in pixel))  # fmt: skip
+        return PixelModel(self.card, mean, tuple(range(n)))
 
     def predict_proba(self, blocks: Mapping[str, Block]) -> NDArray[np.float32]:
         """Give the mean probabilities (class, y, x), added up in the order of the members; see `types.Predictor`."""

@@ -34,6 +34,9 @@ def save_model(model: Predictor, folder: Path | str) -> Path:
         ModelError: If it is not a model that was trained or loaded here.
         DiskFullError: If the disk fills.
     """
+    freeze: Any = getattr(model, "to_pixel_model", None)
+    if freeze is not None:  # an ensemble of saved models
+        model = freeze()
     if isinstance(model, ChipModel):
         blobs = model.to_weights().blobs
         return write_model_folder(StoredModel(model.card, CHIPS, model.columns, {}, blobs), folder)

@@ -42,7 +42,7 @@ class FitContext:
     Attributes:
         params: The family's parameters, completed.
         inputs: How the feature columns are laid out.
-        missing: What was done to gaps; with `mask` columns of 0 and 1 follow those of the values, input by input.
+        missing: What was done to gaps; with `mask` each step's values are followed by as many columns of 0 and 1.
         seed: Of everything random.
         class_weight: As for `make`.
         n_classes: Classes of the legend.
@@ -113,6 +113,7 @@ _families: dict[str, ModelFamily] = {}
 _homes = {
     "bayes-fusion": "bayes_fusion",
     "catboost": "catboost",
+    "ensemble": "ensemble",
     "extra-trees": "extra_trees",
     "logistic-regression": "logistic_regression",
     "mlp": "mlp",
