@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from landweave.cube.backend import make_cube
 from landweave.cube.coregister import coregister_plan, describe_shifts
 from landweave.cube.extent import check_overlap, resolve_coarse, resolve_geobox
+from landweave.cube.merge import find_lines, merge_sources
 from landweave.cube.options import CubeOptions
 from landweave.cube.place import PLACE, make_place
 from landweave.cube.plan import CubePlan
@@ -150,20 +151,25 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     if empty or not sources:
         raise SceneError(f"no scenes in source {empty[0]!r}; look at its paths" if empty else "no sources given")
     chosen = {n: select_dates(s, options, n) for n, s in sources.items()}
+    merged, told = merge_sources(chosen, options)
+    chosen, sources = merged, {n: merged[n] for n in merged}
     headers = {n: _read_headers(s) for n, s in chosen.items()}
     geobox = resolve_geobox([i for n in chosen for i in _band_files(chosen[n], headers[n])], options)
     cubes: dict[str, xr.DataArray] = {}
     plans: list[CubePlan] = []
     spatial: list[SpatialPlan | None] = []
-    notes: list[str] = []
+    notes: list[str] = list(told)
     if options.terrain is not None:
-        scene, notes = make_terrain(chosen, headers, geobox, options)
+        scene, said = make_terrain(chosen, headers, geobox, options)
+        notes += said
         chosen[TERRAIN], headers[TERRAIN] = [scene], _read_headers([scene])
     for name, own in chosen.items():
         grid = _source_grid(name, geobox, options)
         check_overlap(grid, _band_files(own, headers[name]), "the cube's grid", f"the files of source {name!r}")
         wanted = options if name in sources else options.model_copy(update={"bands": None})
-        plan, bands, said = plan_cube(name, own, headers[name], grid, wanted)
+        lines, told_lines = find_lines(name, own, headers[name], grid, wanted) if name in options.merge else ({}, [])
+        plan, bands, said = plan_cube(name, own, headers[name], grid, wanted, lines=lines)
+        notes += told_lines
         plan = _add_indices(plan, options)
         if options.coregister is not None and name in sources:
             plan, shifts = coregister_plan(plan, bands, options.coregister)

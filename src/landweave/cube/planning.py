@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -20,12 +21,13 @@ from landweave.cube.periods import make_periods, name_periods
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, SeriesPlan, StepPlan
 from landweave.cube.series_options import FillRule
 from landweave.errors import BandError, CubeError, GridError, SceneError
+from landweave.features.harmonise import Instrument, Line
 from landweave.features.indices import get_index, list_indices
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs
 from landweave.io.rasters import RasterInfo
 from landweave.types import Asset, Band, Scene, SceneMask
 
-__all__ = ["Headers", "plan_cube", "select_dates"]
+__all__ = ["Headers", "Lines", "find_instrument", "plan_cube", "select_dates"]
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,27 @@ def _bands_of(scenes: Sequence[Scene], wanted: Sequence[str] | None) -> dict[str
     return {name: found[name] for name in wanted if name in found}
 
 
+Lines = Mapping[tuple[str, str], Line]
+"""Line to the reference sensor by (instrument, band)."""
+
+
+def find_instrument(scene: Scene) -> Instrument | None:
+    """Tell the instrument whose reflectance a scene holds; None where sensor, id and platform do not say.
+
+    HLS is Landsat OLI's already; TM counts as ETM+, which has its bands.
+    """
+    name = scene.sensor.name
+    if name.startswith(("landsat-oli", "hls-")):
+        return "oli"
+    if name.startswith("landsat-tm"):
+        return "etm"
+    if name.startswith("sentinel-2"):
+        said = " ".join([scene.id, *(str(v) for k, v in scene.properties.items() if k in ("platform", "s2:product_uri"))])
+        found = re.search(r"(?:S2|sentinel-?2)([AB])(?![A-Za-z0-9])", said, flags=re.IGNORECASE)
+        return None if found is None else "msi-a" if found[1].upper() == "A" else "msi-b"
+    return None
+
+
 @dataclass(frozen=True)
 class _Source:
     """What the planning of one source shares."""
@@ -94,6 +117,7 @@ class _Source:
     geobox: GeoBox
     options: CubeOptions
     bands: Mapping[str, Band]
+    lines: Lines = field(default_factory=dict)
 
     def resampling(self, asset: Asset, scene: Scene) -> Resampling:
         """Resampling of an asset on the grid."""
@@ -133,11 +157,20 @@ def _plan_scene(scene: Scene, source: _Source) -> ScenePlan:
     grouped: dict[tuple[str, float | None, Resampling], list[LayerPlan]] = {}
     for asset in scene.assets:
         if asset.band in source.bands:
-            layer, nodata = _plan_layer(asset, source.bands[asset.band], source.headers[asset.path])
+            layer, nodata = _plan_layer(asset, scene.sensor.get_band(asset.band), source.headers[asset.path])
+            line = source.lines.get((find_instrument(scene) or "", asset.band)) if source.lines else None
+            layer = layer if line is None else _adjust(layer, line)
             grouped.setdefault((asset.path, nodata, source.resampling(asset, scene)), []).append(layer)
     files = tuple(FilePlan(path, tuple(layers), nodata, how, scene.crs) for (path, nodata, how), layers in grouped.items())
     masks = _plan_masks(scene.mask, scene.crs) if scene.mask is not None else ()
     return ScenePlan(scene.id, files, masks, _footprint(files, source))
+
+
+def _adjust(layer: LayerPlan, line: Line) -> LayerPlan:
+    """Fold a line into scale, offset and valid range of a layer."""
+    low, high = (line.slope * v + line.intercept for v in layer.valid_range)
+    offset = line.slope * layer.offset + line.intercept
+    return replace(layer, scale=line.slope * layer.scale, offset=offset, valid_range=(low, high))
 
 
 def _plan_masks(mask: SceneMask, crs: str | None) -> tuple[MaskPlan, ...]:
@@ -243,7 +276,7 @@ def _longitude(geobox: GeoBox) -> float:
 
 
 def plan_cube(
-    name: str, scenes: Sequence[Scene], headers: Headers, geobox: GeoBox, options: CubeOptions
+    name: str, scenes: Sequence[Scene], headers: Headers, geobox: GeoBox, options: CubeOptions, *, lines: Lines | None = None
 ) -> tuple[CubePlan, Mapping[str, Band], list[str]]:
     """Plan one cube.
 
@@ -253,6 +286,7 @@ def plan_cube(
         headers: Header of every file.
         geobox: Its grid.
         options: What was asked for.
+        lines: How reflectance is brought to the reference sensor's.
 
     Returns:
         The plan, the bands that come from files, and notes.
@@ -263,7 +297,7 @@ def plan_cube(
         CubeError: If two steps stand for one date, or no scene falls in the periods.
     """
     bands = _bands_of(scenes, None)
-    source = _Source(name, headers, geobox, options, bands)
+    source = _Source(name, headers, geobox, options, bands, lines or {})
     notes = _note_grids(scenes, source)
     steps, more = _steps(scenes, source)
     lacking = sorted({b for s in scenes for b in bands if b not in s.bands})

@@ -20,7 +20,7 @@ from landweave.grid import GeoBox, Window, split_blocks
 from landweave.io.rasters import RasterInfo
 from landweave.types import Band
 
-__all__ = ["probe_plan"]
+__all__ = ["probe_plan", "take_pictures"]
 
 _PICTURE_PX = 96
 """Longest side of the coarse picture."""
@@ -57,7 +57,7 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
     wanted = [b for b in plan.bands if b in bands]
     if not wanted:  # a cube of indices alone: look at the bands that they are made of
         wanted = list(plan.stored)
-    for picture, window in _pictures(bare, headers):
+    for picture, window in take_pictures(bare, headers):
         read_plan(picture, window, bands=wanted, count=count)
     if not any(count.seen.values()):
         _find_valid(bare, wanted)
@@ -72,7 +72,8 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
     return notes
 
 
-def _pictures(plan: CubePlan, headers: Mapping[str, RasterInfo]) -> list[tuple[CubePlan, Window]]:
+def take_pictures(plan: CubePlan, headers: Mapping[str, RasterInfo]) -> list[tuple[CubePlan, Window]]:
+    """Give a coarse plan of the whole grid, or windows spread over it where large files have no overviews."""
     shape = (*plan.geobox.shape,)
     infos = [headers[p] for p in plan.paths]
     if any(not i.overviews and i.geobox.shape[0] * i.geobox.shape[1] > _SMALL_PX for i in infos):
