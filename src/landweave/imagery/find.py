@@ -13,6 +13,7 @@ from landweave.imagery.catalogue_options import CatalogueOptions
 from landweave.imagery.group import group_scenes
 from landweave.imagery.layers import Found, UnknownBandError, read_layers, read_name, resolve_sensor
 from landweave.imagery.masks import LEARNED
+from landweave.imagery.netcdf import is_netcdf, read_netcdf
 from landweave.imagery.options import SourceOptions
 from landweave.imagery.paths import FoundPath, expand_paths, is_archive
 from landweave.imagery.stac_items import keep_newest, read_item
@@ -81,6 +82,8 @@ def _read_path(item: FoundPath, options: SourceOptions, *, alone: bool) -> list[
     path = item.path
     if is_archive(path):
         return _read_archive(path, options)
+    if is_netcdf(path):
+        return read_netcdf(path, options)
     if options.pattern is not None:
         fields = read_name(path, resolve_sensor(get_sensor(options.sensor), path.name), options)
         if fields is None and item.is_named:

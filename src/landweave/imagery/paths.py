@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _RASTERS = frozenset(
     {".tif", ".tiff", ".gtif", ".gtiff", ".img", ".jp2", ".vrt", ".bsq", ".bil", ".bip", ".dat", ".envi", ".asc", ".grd"}
+    | {".nc", ".nc4", ".cdf"}
 )
 _SIDECARS = frozenset(
     {".hdr", ".xml", ".ovr", ".msk", ".txt", ".json", ".csv", ".tfw", ".wld", ".prj", ".md", ".pdf", ".html", ".yaml", ".yml"}
