@@ -116,8 +116,8 @@ def _read_times(path: Path, info: RasterInfo, axis: str) -> list[datetime]:
     if match is None or step is None or calendar.casefold() not in _CALENDARS or not text:
         raise SceneError(f"{path}: axis {axis!r} of {info.path} has the units {units!r} and the calendar {calendar!r}; "
                          "expected days, hours, minutes or seconds since a date of the Gregorian calendar")  # fmt: skip
-    year, month, day, *clock = (int(v or 0) for v in match.groups()[1:])
-    origin = datetime(year, month, day, *clock)
+    year, month, day, hour, minute, second = (int(v or 0) for v in match.groups()[1:])
+    origin = datetime(year, month, day, hour, minute, second)
     days = [origin + timedelta(seconds=float(v) * step) for v in text.strip("{}").split(",")]
     if len(days) != info.count:
         raise SceneError(f"{path}: {info.path} has {info.count} layers, but its axis {axis!r} holds {len(days)} values")

@@ -197,7 +197,9 @@ def _files_of(sources: Iterable[Sequence[Scene]]) -> list[str]:
 
 
 def _local_file(path: str) -> str:
-    """Give the file on disk behind a GDAL path: the archive itself for what lies inside one."""
+    """Give the file on disk behind a GDAL path: the archive or netCDF file itself for what lies inside one."""
+    if path.startswith("netcdf:"):
+        return path.removeprefix("netcdf:").rpartition(":")[0]
     for prefix in ("/vsizip/", "/vsitar/"):
         if path.startswith(prefix):
             parts = Path(path.removeprefix(prefix)).parts
