@@ -340,13 +340,14 @@ def feature_names(inputs: Sequence[ModelInput]) -> tuple[str, ...]:
 
 
 class StratumInfo(Document):
-    """A stratum of a design: its size and how many units were drawn from it."""
+    """A stratum of a design: its size, how many units were drawn from it, and of how many clusters where these were drawn."""
 
     name: str
     size_px: int
     area_ha: float
     n_drawn: int
     code: int | None = None
+    psu_count: int | None = None
 
 
 class Design(Document):

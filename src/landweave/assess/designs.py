@@ -113,8 +113,36 @@ def _clusters(evidence: Evidence, shares: Floats, options: AssessOptions) -> Uni
                                   f"{evidence.design.psu_count}; correct psu_count")  # fmt: skip
         fraction = np.array([f])
         within = np.minimum(1 / weight / f, 1.0) if np.isfinite(evidence.probability).all() else None
+    if len(evidence.design.strata) > 1 and (evidence.stratum != "").all():
+        return _clusters_by_stratum(evidence, shares, weight, psu.astype(np.int64), options)
     zeros = np.zeros(len(psu), dtype=np.int64)
     return UnitSample(evidence.map_index, shares, weight, zeros, psu.astype(np.int64), fraction=fraction, within=within)
+
+
+def _clusters_by_stratum(
+    evidence: Evidence, shares: Floats, weight: Floats, psu: Ints, options: AssessOptions
+) -> UnitSample:
+    """Write out clusters that were drawn within strata: a ratio estimator in each (Cochran 1977, section 6.10).
+
+    The weights of a stratum are scaled to its known area, and residuals centred within it; clusters vary within strata.
+    """
+    index, design = find_strata(evidence), evidence.design.strata
+    sizes = np.array([s.area_ha for s in design])
+    sums = np.bincount(index, weight, len(design))
+    empty = [s.name for s, total in zip(design, sums, strict=True) if total == 0 and s.area_ha > 0]
+    if empty:
+        raise AssessmentError(f"stratum {empty[0]!r} of the cluster sample has no place, so that nothing is known about it; "
+                              "draw clusters in every stratum")  # fmt: skip
+    fraction = within = None
+    if options.finite_population and all(s.psu_count for s in design):
+        n = np.array([len(np.unique(psu[index == h])) for h in range(len(design))])
+        fraction = n / np.array([s.psu_count for s in design], dtype=np.float64)
+        if (fraction > 1).any():
+            raise AssessmentError(f"stratum {design[int(fraction.argmax())].name!r} has {n[fraction.argmax()]} clusters, more "
+                                  "than the design says that there are; correct psu_count")  # fmt: skip
+        within = np.minimum(1 / weight / fraction[index], 1.0) if np.isfinite(evidence.probability).all() else None
+    scaled = weight * (sizes / np.where(sums > 0, sums, 1))[index]
+    return UnitSample(evidence.map_index, shares, scaled, index, psu, fraction=fraction, within=within, post=index)
 
 
 def find_weights(evidence: Evidence) -> Floats:

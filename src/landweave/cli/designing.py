@@ -34,7 +34,7 @@ def design(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Places to label: .gpkg or .csv. Without it the plan is "
                                   "printed and nothing is drawn.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="stratified, simple, systematic or cluster.")] = "stratified",
+    kind: Annotated[str, typer.Option(help="stratified, simple, systematic, cluster, or stratified-cluster.")] = "stratified",
     n: Annotated[int | None, typer.Option("--n", min=2, help="Places in all.")] = None,
     half_width: Annotated[
         float | None, typer.Option(help="Instead of --n: half the 95 % interval wanted of overall accuracy, e.g. 0.03.")
@@ -61,8 +61,8 @@ def design(
     transitions: Annotated[
         bool, typer.Option("--transitions", help="With --changed-to: a stratum per transition (forest -> crop).")
     ] = False,
-    psu_px: Annotated[int, typer.Option(min=2, help="Side of a cluster in pixels (--kind cluster).")] = 50,
-    per_psu: Annotated[int, typer.Option(min=1, help="Places in each cluster (--kind cluster).")] = 10,
+    psu_px: Annotated[int, typer.Option(min=2, help="Side of a cluster in pixels (kinds with cluster).")] = 50,
+    per_psu: Annotated[int, typer.Option(min=1, help="Places in each cluster (kinds with cluster).")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw: the same seed draws the same places.")] = 0,
     ceo: Annotated[bool, typer.Option("--ceo", help="Write the tables for Collect Earth Online too.")] = False,
 ) -> None:  # fmt: skip
@@ -298,7 +298,7 @@ def _print_plan(plan: DesignPlan, kind: str) -> None:
     rows.append(("total", f"{sum(plan.size_px):,}", f"{sum(plan.area_ha):,.4g}", "", plan.total, "", ""))
     header = ("stratum", "pixels", "ha", "expected accuracy", "places", "chance", "se of area, % of all")
     note = f"Overall accuracy is to be expected to +- {100 * 1.96 * plan.overall_se:.1f} points (95 %)"
-    note += "." if kind == "stratified" else "; the places per stratum are those to be expected by size."
+    note += "." if kind.startswith("stratified") else "; the places per stratum are those to be expected by size."
     print_table(f"Plan of a {kind} sample", header, rows, right=range(1, 7), note=note)
 
 

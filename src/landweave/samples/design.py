@@ -80,6 +80,8 @@ def draw_design(
     plan = make_plan(sizes, areas, names, options)
     population = _Population(sizes, areas, names, checksum)
     rng = np.random.default_rng(options.seed)
+    if options.kind == "stratified-cluster":
+        return _draw_clusters_by_stratum(geobox, read, population, plan, options, legend)
     if options.kind == "stratified":
         picked = _pick(geobox, read, sizes, dict(zip(plan.codes, plan.n, strict=True)), rng)
     else:
@@ -275,6 +277,38 @@ def _draw_clusters(
     return replace(made, design=made.design.model_copy(update={"psu_count": drawn.n_clusters, "note": note}))
 
 
+def _draw_clusters_by_stratum(
+    geobox: GeoBox, read: Any, population: _Population, plan: DesignPlan, options: DrawOptions, legend: Legend | None
+) -> SampleTable:
+    """Draw squares within each stratum, and places among the stratum's own pixels in them; a square may serve several strata.
+
+    Every stratum has a two-stage sample of its own (Cochran 1977, section 10.9 within strata): a place's inclusion probability
+    is the share of the stratum's squares drawn times the share of its pixels in the square drawn.
+    """
+    rng, parts, counts = np.random.default_rng(options.seed), [], dict[int, int]()
+    for code, n in zip(plan.codes, plan.n, strict=True):
+        if n == 0:
+            continue
+        try:
+            drawn = pick_clusters(
+                (geobox.shape[0], geobox.shape[1]), lambda w, c=code: read(w) == c, n=n, psu_px=options.psu_px,  # type: ignore[misc]
+                per_psu=options.per_psu, rng=rng,
+            )  # fmt: skip
+        except SampleError as err:
+            raise SampleError(f"stratum {population.names[code]!r}: {err}") from err
+        parts.append((code, drawn))
+        counts[code] = drawn.n_clusters
+    picked = [(int(r), int(c), code) for code, d in parts for r, c in zip(d.rows, d.cols, strict=True)]
+    chance = np.concatenate([d.probability for _, d in parts])
+    made = _make_table(geobox, picked, chance, population, options, legend)
+    squares = [f"{population.names[code]} square {r} {c}" for code, d in parts for r, c in d.psu]
+    made.frame["psu"] = to_text(squares)
+    strata = tuple(s.model_copy(update={"psu_count": counts.get(-1 if s.code is None else s.code)}) for s in made.design.strata)
+    note = (f"{len(picked)} places in {len(set(squares))} squares of {options.psu_px} x {options.psu_px} pixels, drawn within "
+            f"each of {len(parts)} strata, up to {options.per_psu} places in each")  # fmt: skip
+    return replace(made, design=made.design.model_copy(update={"strata": strata, "note": note}))
+
+
 def _make_table(
     geobox: GeoBox, picked: list[tuple[int, int, int]], chance: NDArray[np.float64] | None, population: _Population,
     options: DrawOptions, legend: Legend | None,
@@ -282,7 +316,7 @@ def _make_table(
     import geopandas as gpd
 
     rows, cols, codes = (np.array(v, dtype=np.int64) for v in zip(*picked, strict=True))
-    stratified = options.kind == "stratified"
+    stratified = options.by_stratum
     strata = _strata_info(codes, population, stratified)
     if chance is None:
         of = {s.code: s.n_drawn / s.size_px for s in strata}
@@ -299,7 +333,8 @@ def _make_table(
     metres = metres_per_pixel(geobox)
     checksum = population.checksum if stratified else None
     unit = f"pixel of {metres[0]:.4g} x {metres[1]:.4g} m"
-    design = Design(kind=options.kind, strata=strata, strata_checksum=checksum, unit=unit, seed=options.seed,
+    kind: Any = options.kind.removeprefix("stratified-")
+    design = Design(kind=kind, strata=strata, strata_checksum=checksum, unit=unit, seed=options.seed,
                     note=f"{len(frame)} places drawn by a {options.kind} design")  # fmt: skip
     return SampleTable(frame, classes, (), design)
 

@@ -72,7 +72,7 @@ def make_plan(
     px = np.array([sizes[c] for c in codes], dtype=np.float64)
     labels = [names[c] for c in codes]
     accuracy = _accuracy(labels, options)
-    if options.kind == "stratified":
+    if options.by_stratum:
         n = _allocate(px, labels, accuracy, options)
         overall = expect_overall_se(px, accuracy, n)
         area_se = expect_areas_se(px, _shares(px, labels, accuracy, options), n)

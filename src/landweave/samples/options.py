@@ -116,7 +116,9 @@ class SampleOptions(Options):
 class DrawOptions(Options):
     """How a reference sample is drawn from strata."""
 
-    kind: Literal["simple", "stratified", "systematic", "cluster"] = Field("stratified", description="the design")
+    kind: Literal["simple", "stratified", "systematic", "cluster", "stratified-cluster"] = Field(
+        "stratified", description="the design; stratified-cluster draws squares within each stratum, then places in them"
+    )
     n: int | None = Field(None, gt=0, description="places in all; computed where half_width or target_se is given instead")
     half_width: float | None = Field(
         None, gt=0, lt=1, description="instead of n: half the 95 % interval wanted of overall accuracy (0.03 for +- 3 points)"
@@ -141,14 +143,19 @@ class DrawOptions(Options):
         default_factory=dict, description="class -> standard error wanted of its area, as a share of the whole area (optimal)"
     )
     neyman_for: str | None = Field(None, description="class whose area neyman serves best; overall accuracy by default")
-    psu_px: int = Field(50, ge=2, description="side in pixels of the square clusters (kind cluster)")
-    per_psu: int = Field(10, ge=1, description="places drawn in each cluster (kind cluster)")
+    psu_px: int = Field(50, ge=2, description="side in pixels of the square clusters (kinds with cluster)")
+    per_psu: int = Field(10, ge=1, description="places drawn in each cluster (kinds with cluster)")
     design_effect: float = Field(
         1.0, gt=0,
         description="factor on the size that half_width asks of a simple, systematic or cluster sample; for clusters "
         "1 + (per_psu - 1) times the correlation within them",
     )  # fmt: skip
     seed: int = Field(0, ge=0, description="seed of the draw")
+
+    @property
+    def by_stratum(self) -> bool:
+        """Whether each stratum has a sample of its own."""
+        return self.kind in ("stratified", "stratified-cluster")
 
     @model_validator(mode="after")
     def _size_given(self) -> DrawOptions:
@@ -162,6 +169,6 @@ class DrawOptions(Options):
         if optimal != bool(self.target_se):
             raise ValueError(f"allocation is {self.allocation!r} and target_se {self.target_se or 'empty'}; optimal needs a "
                              "target per class, and targets need allocation: optimal")  # fmt: skip
-        if self.kind != "stratified" and self.allocation in ("neyman", "optimal"):
+        if not self.by_stratum and self.allocation in ("neyman", "optimal"):
             raise ValueError(f"allocation {self.allocation!r} is for strata, but the kind is {self.kind!r}; choose stratified")
         return self
