@@ -14,6 +14,7 @@ from landweave.cli import (
     consensus,
     coverage,
     designing,
+    detail,
     ensembles,
     explaining,
     grids,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 stages.register(app)
 coverage.register(app)
+detail.register(app)
 grids.register(app)
 indexing.register(app)
 consensus.register(app)

@@ -115,7 +115,8 @@ def _solve(a: F64, b: F64, n: int) -> None:  # pragma: no cover (compiled)
 def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pragma: no cover (compiled)
     """Regress `target` (y, x) on `guides` (guide, y, x) in square windows.
 
-    `ridge` is added to the guides' variances, as a share of their mean one.
+    `ridge` is added to the guides' variances, as a share of their mean one; slopes are multiplied by the window's adjusted R
+    squared.
 
     Returns:
         Coefficients (guide + 1, y, x), the last one the intercept; NaN where the target is.
@@ -126,6 +127,7 @@ def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pr
     a = np.empty((g, g))
     b = np.empty(g)
     mean = np.empty(g)
+    shared = np.empty(g)
     for y in range(h):
         for x in range(w):
             if target[y, x] != target[y, x]:
@@ -148,9 +150,11 @@ def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pr
             mean /= n
             a[:] = 0.0
             b[:] = 0.0
+            total = 0.0
             for i in range(max(y - r, 0), min(y + r + 1, h)):
                 for j in range(max(x - r, 0), min(x + r + 1, w)):
                     if _is_known(target, guides, i, j):
+                        total += (target[i, j] - mt) ** 2
                         for k in range(g):
                             d = guides[k, i, j] - mean[k]
                             b[k] += d * (target[i, j] - mt)
@@ -163,9 +167,17 @@ def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pr
                 a[k, k] += ridge * spread + 1e-12
                 for m in range(k):
                     a[m, k] = a[k, m]
+                shared[k] = b[k]
             _solve(a, b, g)
+            explained = 0.0
+            for k in range(g):
+                explained += b[k] * shared[k]
+            # guides that tell nothing of the band must not lend it their detail: adjusted R squared of the window
+            r2 = explained / total if total > 0.0 else 0.0
+            trust = max(1.0 - (1.0 - min(r2, 1.0)) * (n - 1) / max(n - g - 1, 1), 0.0)
             intercept = mt
             for k in range(g):
+                b[k] *= trust
                 out[k, y, x] = b[k]
                 intercept -= b[k] * mean[k]
             out[g, y, x] = intercept

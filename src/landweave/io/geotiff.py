@@ -18,7 +18,7 @@ from rasterio.windows import Window as RioWindow
 from landweave.grid import Window, crs_of
 from landweave.io.files import atomic_path
 
-__all__ = ["TiffSpec", "write_geotiff"]
+__all__ = ["TiffSpec", "copy_moved", "write_geotiff"]
 
 _TILE_PX = 256
 
@@ -72,4 +72,29 @@ def write_geotiff(path: Path | str, geobox: GeoBox, spec: TiffSpec, blocks: Iter
             dst.update_tags(**spec.tags)
         for window, data in blocks:
             dst.write(data, window=RioWindow(window.col, window.row, window.width, window.height))
+    return final
+
+
+def copy_moved(path: Path | str, out: Path | str, *, rows: float, cols: float) -> Path:
+    """Copy a raster to a GeoTIFF whose grid starts (rows, columns) pixels earlier; no value is touched.
+
+    Content that lies `rows` too low and `cols` too far right thus comes to stand where it belongs.
+
+    Args:
+        path: A raster with a geotransform.
+        out: The copy; written as `<out>.part` and renamed when whole.
+        rows: Pixels of the raster.
+        cols: Likewise.
+
+    Raises:
+        DiskFullError: If the disk fills; no partial file stays.
+    """
+    from affine import Affine
+    from rasterio import shutil
+
+    final = Path(out)
+    with atomic_path(final) as part:
+        shutil.copy(str(path), str(part), driver="GTiff", TILED="YES", COMPRESS="DEFLATE", BIGTIFF="IF_SAFER")
+        with rasterio.open(part, "r+") as dst:
+            dst.transform = dst.transform @ Affine.translation(-cols, -rows)
     return final
