@@ -113,7 +113,7 @@ def read_members(given: Sequence[Any]) -> list[_Member]:
         raise ModelError(f"members of the ensemble are {given!r}; name two models or more, e.g. [random-forest, svm]")
     members = []
     for one in given:
-        entry = {"name": one} if isinstance(one, str) else dict(one)
+        entry: dict[str, Any] = {"name": one} if isinstance(one, str) else dict(one)
         odd = set(entry) - {"name", "params", "weight"}
         if odd or "name" not in entry:
             raise ModelError(f"member {one!r} of the ensemble is not understood; give a name, or name, params and weight")
