@@ -63,6 +63,10 @@ class MapOptions(Options):
         None, description="Side of the blocks computed at once, in pixels; chosen from the memory budget by default. "
                           "It never changes a pixel of the map."
     )  # fmt: skip
+    block_store: str | None = Field(
+        None, description="Object store for the blocks of an unfinished map (s3://BUCKET/PREFIX, gs://, az://), for workers of "
+                          "a scheduler that share no folder with this machine; credentials come from the environment."
+    )  # fmt: skip
     seasons: tuple[date, ...] | None = Field(
         None, description="Start dates of the seasons to map, one map each; needed where the model was trained on a season."
     )
@@ -85,6 +89,14 @@ class MapOptions(Options):
     @classmethod
     def _check_majority(cls, value: int | None) -> int | None:
         return check_majority_px(value)
+
+    @field_validator("block_store")
+    @classmethod
+    def _check_store(cls, value: str | None) -> str | None:
+        if value is not None and "://" not in value:
+            raise ValueError(f"block_store is {value!r}; give an address such as s3://bucket/prefix, or leave it out to keep "
+                             "the blocks in the output folder")  # fmt: skip
+        return value
 
     @field_validator("block_px")
     @classmethod

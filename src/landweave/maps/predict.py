@@ -268,7 +268,7 @@ def _make_store(run: _Run, plan: MemoryPlan) -> BlockStore:
     specs = make_specs(run.model.card.legend, run.options)
     layouts = {name: ProductLayout(s.count, s.dtype, int(s.nodata)) for name, s in specs.items()}
     rows, cols = run.cubes.geobox.shape
-    return BlockStore(work_folder(run.folder, run.keys), (rows, cols), plan.block_px, layouts)
+    return BlockStore(work_folder(run.folder, run.keys), (rows, cols), plan.block_px, layouts, run.options.block_store)
 
 
 def _estimate_bytes(run: _Run) -> int:

@@ -3,7 +3,8 @@
 `<folder>/.work/<fingerprint>/` holds `run.json` (what the fingerprint was made of, the block size), `blocks/` (a compressed
 file per block and product) and `done/` (a record per block with the checksums of its files, renamed into place after them).
 A block is done when its record is there and its files match it. One file per block, not a Zarr array: a block is written by
-one rename, whichever worker computed it, and needs no metadata that several workers share.
+one rename, whichever worker computed it, and needs no metadata that several workers share. Blocks and records may lie in an
+object store instead, for workers that share no folder; `run.json` always stays in the output folder.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ import errno
 import hashlib
 import json
 import logging
-import os
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from landweave.errors import DiskFullError, MapError
 from landweave.grid import Window, split_blocks
 from landweave.io.files import is_disk_full, read_json, write_json
+from landweave.maps.block_files import BlockFiles, LocalFiles, RemoteFiles
 
 __all__ = ["BlockStore", "ProductLayout", "list_works"]
 
@@ -59,12 +59,19 @@ class BlockStore:
         shape: Rows and columns of the output grid.
         block_px: Side of a block.
         layouts: Product name -> layout.
+        remote: Address in an object store under which blocks and records lie; None for `root` itself.
     """
 
     root: Path
     shape: tuple[int, int]
     block_px: int
     layouts: Mapping[str, ProductLayout]
+    remote: str | None = None
+
+    @property
+    def files(self) -> BlockFiles:
+        """Where blocks and records lie."""
+        return LocalFiles(self.root) if self.remote is None else RemoteFiles(f"{self.remote.rstrip('/')}/{self.root.name}")
 
     # --- life ----------------------------------------------------------------------------------------------------------
 
@@ -73,10 +80,13 @@ class BlockStore:
         state = self.root / "run.json"
         if state.is_file() and read_json(state).get("block_px") != self.block_px:
             _log.info("block size changed to %d px: %s starts anew", self.block_px, self.root)
-            shutil.rmtree(self.root)
+            self.files.clear()
+            shutil.rmtree(self.root, ignore_errors=True)
         with _full_disk_named(self.root):
             for name in ("blocks", "done", "failed"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            if self.remote is not None:
+                self.files.write("probe", b"")  # refused now rather than after the first block is computed
             if not state.is_file():
                 write_json(state, {"block_px": self.block_px, "keys": dict(keys)})
 
@@ -87,6 +97,7 @@ class BlockStore:
 
     def remove(self) -> None:
         """Remove the store, and `.work` with it when no other run's is in there."""
+        self.files.clear()
         shutil.rmtree(self.root, ignore_errors=True)
         if not list_works(self.root.parent.parent):
             shutil.rmtree(self.root.parent, ignore_errors=True)
@@ -108,33 +119,16 @@ class BlockStore:
         with _full_disk_named(self.root):
             for name, pixels in (products or {}).items():
                 data = bytes(_codec.encode(np.ascontiguousarray(pixels)))
-                self._replace(self._data_path(window, name), data)
+                self.files.write(_data_name(window, name), data)
                 files[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             record = {"window": _as_list(window), "empty": products is None, "files": files}
-            self._replace(self._record_path("done", window), json.dumps(record).encode())
-        self._record_path("failed", window).unlink(missing_ok=True)
+            self.files.write(_record_name("done", window), json.dumps(record).encode())
+        self.files.remove(_record_name("failed", window))
 
     def write_failure(self, window: Window, reason: str) -> None:
         """Note that a block could not be computed; it counts as not done."""
         with _full_disk_named(self.root):
-            self._replace(self._record_path("failed", window), json.dumps({"reason": reason}).encode())
-
-    @staticmethod
-    def _replace(path: Path, data: bytes) -> None:
-        # not synced: what a power cut loses, the checksum finds
-        part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-
-    def _data_path(self, window: Window, product: str) -> Path:
-        return self.root / "blocks" / f"{window.row:07d}_{window.col:07d}.{product}"
-
-    def _record_path(self, kind: str, window: Window) -> Path:
-        return self.root / kind / f"{window.row:07d}_{window.col:07d}.json"
+            self.files.write(_record_name("failed", window), json.dumps({"reason": reason}).encode())
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
@@ -145,17 +139,15 @@ class BlockStore:
             try:
                 self._load_record(window, check=True)
             except _BadBlockError as err:
-                path = self._record_path("done", window)
-                if path.exists():
+                if self.files.exists(_record_name("done", window)):
                     _log.warning("block at row %d, column %d is redone: %s", window.row, window.col, err)
-                    path.unlink()
+                    self.files.remove(_record_name("done", window))
                 pending.append(window)
         return pending
 
     def _load_record(self, window: Window, *, check: bool) -> dict[str, Any]:
-        path = self._record_path("done", window)
         try:
-            record: dict[str, Any] = json.loads(path.read_bytes())
+            record: dict[str, Any] = json.loads(self.files.read(_record_name("done", window)))
         except (OSError, ValueError) as err:
             raise _BadBlockError(f"its record cannot be read ({err})") from err
         if record.get("window") != _as_list(window):
@@ -168,7 +160,7 @@ class BlockStore:
     def _load_bytes(self, window: Window, product: str, record: Mapping[str, Any]) -> bytes:
         expected = record["files"].get(product)
         try:
-            data = self._data_path(window, product).read_bytes()
+            data = self.files.read(_data_name(window, product))
         except OSError as err:
             raise _BadBlockError(f"its {product} cannot be read ({err})") from err
         if expected is None or hashlib.sha256(data).hexdigest() != expected["sha256"]:
@@ -183,7 +175,7 @@ class BlockStore:
         """
         layout = self.layouts[product]
         shape = (layout.count, window.height, window.width)
-        if self._record_path("failed", window).exists() and not self._record_path("done", window).exists():
+        if self._is_failed(window):
             return np.full(shape, layout.nodata, dtype=layout.dtype)
         try:
             record = self._load_record(window, check=False)
@@ -191,8 +183,8 @@ class BlockStore:
                 return np.full(shape, layout.nodata, dtype=layout.dtype)
             data = _codec.decode(self._load_bytes(window, product, record))
         except _BadBlockError as err:
-            raise MapError(f"block at row {window.row}, column {window.col} of {self.root} was damaged after it was computed: "
-                           f"{err}; run again, it will be redone") from err  # fmt: skip
+            raise MapError(f"block at row {window.row}, column {window.col} of {self.files.describe()} was damaged after it "
+                           f"was computed: {err}; run again, it will be redone") from err  # fmt: skip
         pixels: NDArray[Any] = np.frombuffer(data, dtype=layout.dtype).reshape(shape)
         return pixels
 
@@ -221,10 +213,20 @@ class BlockStore:
         """Give the blocks that failed and were not done since, with the reason."""
         found = {}
         for window in windows if windows is not None else self.windows:
-            path = self._record_path("failed", window)
-            if path.exists() and not self._record_path("done", window).exists():
-                found[window] = str(read_json(path)["reason"])
+            if self._is_failed(window):
+                found[window] = str(json.loads(self.files.read(_record_name("failed", window)))["reason"])
         return found
+
+    def _is_failed(self, window: Window) -> bool:
+        return self.files.exists(_record_name("failed", window)) and not self.files.exists(_record_name("done", window))
+
+
+def _data_name(window: Window, product: str) -> str:
+    return f"blocks/{window.row:07d}_{window.col:07d}.{product}"
+
+
+def _record_name(kind: str, window: Window) -> str:
+    return f"{kind}/{window.row:07d}_{window.col:07d}.json"
 
 
 def _as_list(window: Window) -> list[int]:

@@ -112,7 +112,7 @@ def _seed(
     specs = make_specs(model.card.legend, options)
     layouts = {name: ProductLayout(s.count, s.dtype, int(s.nodata)) for name, s in specs.items()}
     rows, cols = cubes.geobox.shape
-    store = BlockStore(work_folder(folder, new), (rows, cols), plan.block_px, layouts)
+    store = BlockStore(work_folder(folder, new), (rows, cols), plan.block_px, layouts, options.block_store)
     if not (store.root / "run.json").is_file():
         reach = margin + model.card.context_px + (model.card.chip_size_px or 0)
         _copy_blocks(folder, store, [w.pad(reach) for w in windows], new)

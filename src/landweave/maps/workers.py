@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -27,6 +26,7 @@ from rasterio._env import set_gdal_config
 
 from landweave.errors import MapError, MissingExtraError
 from landweave.grid import Window
+from landweave.maps.block_files import BlockFiles, LocalFiles
 from landweave.maps.engine import BlockJob, BlockReport, Crew, run_block
 from landweave.maps.memory import PeakMeter
 from landweave.types import ExecutorName
@@ -204,7 +204,8 @@ def _connect(scheduler: str | None, workers: int) -> Iterator[Any]:
 class _Order:
     """What travels with every block: where the job lies, what it must hash to, and what the process may take."""
 
-    path: str
+    files: BlockFiles
+    name: str
     sha256: str
     gdal_cache: int
 
@@ -225,11 +226,10 @@ _lock = threading.Lock()
 def _write_order(job: BlockJob, gdal_cache: int) -> _Order:
     data = pickle.dumps(job)
     sha256 = hashlib.sha256(data).hexdigest()
-    path = Path(job.store.root).resolve() / f"job-{sha256[:16]}"
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
-    return _Order(str(path), sha256, gdal_cache)
+    store = replace(job.store, root=job.store.root.resolve())
+    order = _Order(store.files, f"job-{sha256[:16]}", sha256, gdal_cache)
+    order.files.write(order.name, data)
+    return order
 
 
 def _run_order(order: _Order, window: Window) -> BlockReport:
@@ -255,11 +255,12 @@ def _be_ready(order: _Order) -> _Worker:
 
 def _read_job(order: _Order) -> BlockJob:
     try:
-        data = Path(order.path).read_bytes()
+        data = order.files.read(order.name)
     except OSError as err:
-        raise MapError(f"worker on {socket.gethostname()} cannot read {order.path} ({err.strerror}); workers need the output "
-                       "folder and the images under the same path, on a file system that all share") from err  # fmt: skip
+        raise MapError(f"worker on {socket.gethostname()} cannot read {order.files.describe(order.name)} "
+                       f"({err.strerror or err}); workers need the images under the same path as here, and the output folder "
+                       "too unless blocks go to an object store (map.block_store)") from err  # fmt: skip
     if hashlib.sha256(data).hexdigest() != order.sha256:  # what is unpickled must be what this run wrote
-        raise MapError(f"{order.path} is not what the run wrote; run again")
+        raise MapError(f"{order.files.describe(order.name)} is not what the run wrote; run again")
     job: BlockJob = pickle.loads(data)
-    return replace(job, store=replace(job.store, root=Path(order.path).parent))
+    return replace(job, store=replace(job.store, root=order.files.root)) if isinstance(order.files, LocalFiles) else job
