@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EARTH_A", "earth_xyz", "ellipsoid_cells", "meridian_arc", "tile_names"]
+__all__ = ["EARTH_A", "earth_xyz", "ellipsoid_cells", "meridian_arc", "tile_names", "utm_zones"]
 
 EARTH_A, _F = 6378137.0, 1 / 298.257223563  # WGS84
 _E2 = _F * (2 - _F)
@@ -48,15 +48,28 @@ def ellipsoid_cells(lonlat: NDArray[np.float64], size_m: float) -> tuple[NDArray
     return row, col
 
 
+def utm_zones(lonlat: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give the UTM zone, 1 to 60, of each point, with the exceptions of the MGRS.
+
+    Zone 32 reaches west to 3 degrees in band V (56 to 64 degrees north, south-west Norway); in band X (72 to 84 degrees north,
+    Svalbard) zones 31, 33, 35 and 37 are 9, 12, 12 and 9 degrees wide, and 32, 34 and 36 are not used (DMA Technical
+    Manual 8358.1, section 3-2.2.1).
+    """
+    lon, lat = lonlat[:, 0], lonlat[:, 1]
+    zone = np.clip(np.floor((lon + 180) / 6).astype(np.int64) + 1, 1, 60)
+    zone = np.where((lat >= 56) & (lat < 64) & (lon >= 3) & (lon < 12), 32, zone)
+    svalbard = (lat >= 72) & (lat <= 84) & (lon >= 0) & (lon < 42)
+    return np.where(svalbard, 31 + 2 * np.searchsorted([9, 21, 33], lon, side="right"), zone).astype(np.int64)
+
+
 def tile_names(lonlat: NDArray[np.float64]) -> NDArray[np.object_]:
     """Give the 100 km square of the UTM grid that each point falls in, as "zone N|S easting northing" in 100 km.
 
-    These are the squares of the MGRS, which Sentinel-2's tiles carry too (a tile reaches 9.8 km over its square's edge). The
-    odd zones of Norway and Svalbard are not followed.
+    These are the squares of the MGRS, which Sentinel-2's tiles carry too (a tile reaches 9.8 km over its square's edge).
     """
     import pyproj
 
-    zone = np.clip(np.floor((lonlat[:, 0] + 180) / 6).astype(np.int64) + 1, 1, 60)
+    zone = utm_zones(lonlat)
     north = lonlat[:, 1] >= 0
     names = np.empty(len(lonlat), dtype=object)
     for z, n in sorted(set(zip(zone.tolist(), north.tolist(), strict=True))):
