@@ -32,6 +32,12 @@ def test_a_plan_without_a_cube_on_disk_asks_for_no_disk_for_it(job):
     assert "disk for cube.zarr, at most" not in work
 
 
+def test_cubes_that_are_made_here_stand_beside_the_sources(job):
+    recipe = job.write_recipe(cube={"place": {"encodings": ["sine_cosine"]}})
+    made = rows_of(plan_recipe(read_recipe(recipe)), "Imagery")["place"]
+    assert made == ("made here", "-", "-", "static", "sin_lon, cos_lon, sin_lat, cos_lat")
+
+
 def test_a_plan_finds_what_a_run_would_stumble_over(job):
     job.images[1].write_bytes(job.images[1].read_bytes()[:50])
     with pytest.raises(SourceError, match=r"20200701\.tif"):

@@ -69,7 +69,9 @@ def _sources(scenes: dict[str, list[Scene]], cubes: CubeSet) -> PlanTable:
         times = list(cube["time"].values) if "time" in cube.dims else []
         span = f"{str(times[0])[:10]} to {str(times[-1])[:10]}" if len(times) else "static"
         bands = ", ".join(map(str, cube["band"].values))
-        rows.append((name, scenes[name][0].sensor.name, len(scenes[name]), len(times) or "-", span, bands))
+        own = scenes.get(name)  # terrain and place are made from other sources
+        about = (own[0].sensor.name, len(own)) if own else ("made here", "-")
+        rows.append((name, *about, len(times) or "-", span, bands))
     return PlanTable("Imagery", ("source", "sensor", "scenes", "steps", "dates", "bands"), rows, (2, 3))
 
 
