@@ -9,6 +9,7 @@ from landweave.models.checks import check_inputs, check_legend
 from landweave.models.chip_model import ChipModel, make_chip_model
 from landweave.models.ensemble import Ensemble, load_ensemble, make_ensemble
 from landweave.models.folder import load_model, load_pixel_model, save_model
+from landweave.models.index_design import IndexDesign, IndexDesignOptions, propose_indices
 from landweave.models.learning import LearningCurve, learning_curve
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
@@ -25,6 +26,8 @@ __all__ = [
     "ChipModel",
     "CrossValidation",
     "Ensemble",
+    "IndexDesign",
+    "IndexDesignOptions",
     "LearningCurve",
     "ModelChoice",
     "ModelFamily",
@@ -46,6 +49,7 @@ __all__ = [
     "load_pixel_model",
     "make_chip_model",
     "make_ensemble",
+    "propose_indices",
     "quantise_model",
     "register_model",
     "save_model",
