@@ -23,6 +23,7 @@ from landweave.assess.places import find_dependent
 from landweave.assess.reliability import draw_reliability, summarise_reliability
 from landweave.assess.report import write_report
 from landweave.assess.robustness import Robustness, RobustnessRow, assess_robustness
+from landweave.assess.scoring import RasterScores, score_rasters
 from landweave.assess.shapley import measure_shap
 from landweave.assess.tables import make_baselines
 from landweave.assess.text import TextTable, format_assessment
@@ -38,6 +39,7 @@ __all__ = [
     "Extras",
     "HeldOutModels",
     "MapComparison",
+    "RasterScores",
     "Robustness",
     "RobustnessRow",
     "TextTable",
@@ -59,6 +61,7 @@ __all__ = [
     "measure_shap",
     "read_assessment",
     "read_extras",
+    "score_rasters",
     "summarise_applicability",
     "summarise_cross_validation",
     "summarise_reliability",

@@ -27,6 +27,7 @@ from landweave.cli import (
     refining,
     relabelling,
     robustness,
+    scoring,
     stages,
 )
 from landweave.cli.show import print_error, print_line
@@ -55,6 +56,7 @@ refining.register(app)
 networks.register(app)
 producing.register(app)
 robustness.register(app)
+scoring.register(app)
 ensembles.register(app)
 labelling.register(app)
 learning.register(app)

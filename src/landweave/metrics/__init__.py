@@ -11,6 +11,7 @@ from landweave.metrics.area import (
 )
 from landweave.metrics.assisted import estimate_assisted, estimate_regression
 from landweave.metrics.boundary import BoundaryCounter, BoundaryScores, find_boundary
+from landweave.metrics.calibration import calibration_error, reliability
 from landweave.metrics.change import ChangeCounter, ChangeScores, score_binary_change, score_scs, score_sek
 from landweave.metrics.codes import CodeCounter, count_codes
 from landweave.metrics.confusion import ConfusionCounter, count_by_group, count_confusion, count_parts
@@ -55,6 +56,7 @@ __all__ = [
     "average_precision",
     "bootstrap_matrices",
     "bootstrap_scores",
+    "calibration_error",
     "combine_areas",
     "count_by_group",
     "count_codes",
@@ -81,6 +83,7 @@ __all__ = [
     "recover_intervals",
     "recover_ratios",
     "recover_sums",
+    "reliability",
     "score_baseline",
     "score_binary_change",
     "score_matrix",

@@ -68,7 +68,7 @@ def score_scs(binary: NDArray[Any], changed: NDArray[Any]) -> tuple[float, float
 
     BC is the IoU of change over all pixels; SC the mean over classes of the IoU of the later date's classes, over the pixels
     that truly changed, and over the classes that occur there; SCS = (BC + SC) / 2 (Toker et al. 2022, DynamicEarthNet,
-    arXiv:2203.12560, section 4; details as in the authors' evaluation code).
+    arXiv:2203.12560; classes without a truly changed pixel do not count, as in the authors' published code).
 
     Args:
         binary: Counts of change (2 predicted, 2 reference), no change first.
@@ -87,7 +87,7 @@ def score_sek(matrix: NDArray[Any]) -> tuple[float, float]:
     """Compute the separated kappa and the F1 of semantic change.
 
     SeK = exp(IoU - 1) kappa', with IoU that of change and kappa' Cohen's kappa of the matrix whose cell (no change, no change)
-    is set to 0 (Yang et al. 2021, arXiv:2010.05687, the SECOND data set). Fscd is the F1 of the pixels that are changed and of
+    is set to 0 (Yang et al. 2020, arXiv:2010.05687, the SECOND data set). Fscd is the F1 of the pixels that are changed and of
     the right class: P = sum of q_ii over predicted change, R over true change, i > 0 (Ding et al. 2022, arXiv:2108.06103).
 
     Args:
