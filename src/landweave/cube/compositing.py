@@ -220,6 +220,8 @@ def _compose_simple(values: Array, rule: str) -> Array:
 def compose_layers(plan: CubePlan, stack: Stack, names: Sequence[str]) -> dict[str, Array]:
     """Make the layers about one step, `filled` apart, which all steps together make."""
     made: dict[str, Array] = {}
+    if not names:
+        return made
     valid = ~np.isnan(stack.band(_leading(plan)))
     for name in names:
         if name == "observations":

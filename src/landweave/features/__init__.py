@@ -23,12 +23,12 @@ from landweave.features.radar import (
 )
 from landweave.features.registration import agree, estimate_shift, shift_by_blocks
 from landweave.features.series import apply_missing, count_valid_steps, fill_linear
-from landweave.features.smoothing import fill_gaps, smooth_savgol, smooth_whittaker
 from landweave.features.sharpening import pansharpen, sharpen_bands
+from landweave.features.smoothing import fill_gaps, smooth_savgol, smooth_whittaker
 from landweave.features.speckle import estimate_enl, filter_speckle, filter_temporal
 from landweave.features.temporal import TEMPORAL_METRICS, compute_temporal
-from landweave.features.texture import TEXTURE_MEASURES, compute_texture, quantise
 from landweave.features.terrain import TERRAIN_MEASURES, compute_terrain
+from landweave.features.texture import TEXTURE_MEASURES, compute_texture, quantise
 from landweave.features.wetness import compute_wetness
 
 __all__ = [

@@ -139,9 +139,9 @@ def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pra
     centre, total = np.empty((n_bands, _LANES), np.float32), np.empty((n_bands, _LANES), np.float32)
     square, weight, share = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
     here, norm, moved = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
-    active, last = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
+    active, last, met = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
     step, image = np.zeros((n_bands, _LANES), np.float32), np.zeros((n_bands, _LANES), np.float32)
-    tiny = np.float32(1e-16)
+    tiny, near = np.float32(1e-16), tolerance * tolerance
     unfinished = 0
     for x0 in range(0, n_pixels, _LANES):
         lanes = min(_LANES, n_pixels - x0)
@@ -164,6 +164,7 @@ def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pra
         step[:] = f0
         image[:] = f0
         last[:] = f0
+        met[:] = f0
         for turn in range(most):
             busy = f0
             for lane in range(_LANES):
@@ -176,7 +177,7 @@ def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pra
             for t in range(n_days):
                 _square_distance(data[t], centre, square)
                 for lane in range(_LANES):
-                    apart = valid[t, lane] if square[lane] > tiny else f0
+                    apart = valid[t, lane] if square[lane] > near else f0
                     here[lane] += valid[t, lane] - apart
                     weight[lane] = apart / np.sqrt(max(square[lane], tiny))
                     share[lane] += weight[lane]
@@ -195,6 +196,7 @@ def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pra
                     pull = share[lane] * (row[lane] - own[lane])
                     norm[lane] += pull * pull
             for lane in range(_LANES):
+                met[lane] = f1 if here[lane] > 0 else met[lane]
                 weight[lane] = min(f1, here[lane] / np.sqrt(max(norm[lane], tiny))) if here[lane] > 0 else f0
             moved[:] = f0
             here[:] = f0
@@ -207,10 +209,11 @@ def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pra
                     moved[lane] += now * now
                     here[lane] += now * change
                     norm[lane] += change * change
-            # Anderson's mixing of two steps: a step along the line on which the last two steps would meet
+            # Anderson's mixing: a step along the line on which the last two would meet; not once an observation was met,
+            # where Vardi and Zhang's steps alone are known to descend
             for lane in range(_LANES):
                 ahead = here[lane] / max(norm[lane], tiny)
-                is_usual = turn > 0 and moved[lane] < last[lane]
+                is_usual = turn > 0 and moved[lane] < last[lane] and met[lane] == 0
                 share[lane] = min(max(ahead, np.float32(-10.0)), np.float32(0.5)) if is_usual else f0
                 last[lane] = moved[lane]
             for b in range(n_bands):
