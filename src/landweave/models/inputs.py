@@ -37,8 +37,8 @@ def prepare_features(
             `native` and `mask`: at which any band is).
 
     Returns:
-        Features (n, feature') as the estimator sees them, and which rows are usable. With `mask` the columns of 0 and 1
-        follow those of the values, input by input.
+        Features (n, feature') as the estimator sees them, and which rows are usable. With `mask` each
+        step's values are followed by as many columns of 0 and 1 (1 where observed).
 
     Raises:
         ModelError: If the rows do not have the inputs' number of features.

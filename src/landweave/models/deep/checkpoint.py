@@ -46,7 +46,7 @@ def read_checkpoint(folder: Path, configuration: Mapping[str, Any], network: nn.
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as err:
-        raise ModelError(f"{path} is no checkpoint of landweave ({str(err).splitlines()[0]}); "
+        raise ModelError(f"{path} is no checkpoint of landweave ({_first_line(err)}); "
                          "name another folder or remove the file") from err  # fmt: skip
     if not isinstance(saved, dict) or saved.get("format") != FORMAT or not saved.keys() >= _KEYS:
         found = ", ".join(sorted(map(str, saved))[:6]) if isinstance(saved, dict) else type(saved).__name__
@@ -74,3 +74,7 @@ def _check_same(saved: Mapping[str, Any], wanted: Mapping[str, Any], path: Path)
         said = "; ".join(f"{k} was {saved.get(k)!r}, is {wanted.get(k)!r}" for k in keys)
         raise ModelError(f"checkpoint {path} is of another configuration: {said}. Train with the same options, "
                          "or name another folder")  # fmt: skip
+
+
+def _first_line(err: Exception) -> str:
+    return next(iter(str(err).splitlines()), type(err).__name__)

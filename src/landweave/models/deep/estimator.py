@@ -139,6 +139,7 @@ class _Series(ABC):
             inputs = front(torch.from_numpy(np.ascontiguousarray(features)))
         inputs = {k: v.clone() for k, v in inputs.items()}
         weights = None if weight is None else torch.from_numpy((weight / weight.mean()).astype(np.float32))
+        loss = loss if self._series.co_teaching else EachHead(loss)
         members, results = [], []
         for m, out in enumerate(held):
             seed = hash_seed(self.context.seed, m) % 2**31 if m else self.context.seed
@@ -147,6 +148,7 @@ class _Series(ABC):
             train = RowBatches(
                 take_rows(inputs, kept), target[kept], None if weights is None else weights[kept], views, options.batch_size,
                 seed, self._series.balance, self._augmentation, 0 if output == "values" else self._n_columns(),
+                self._series.min_batches,
             )  # fmt: skip
             if len(kept) < 2 or options.batch_size < 2:
                 raise ModelError(f"{len(kept)} training rows in batches of {options.batch_size}; a batch norm needs two")
@@ -155,7 +157,7 @@ class _Series(ABC):
             judge = self._make_judge(take_rows(inputs, torch.from_numpy(np.flatnonzero(out))), target.numpy()[out], output)
             folder = None if self._series.folder is None else Path(self._series.folder) / f"member-{m}"
             results.append(fit_network(network, train=train, validate=judge if out.any() else None, options=options,
-                                       folder=folder, progress=self.progress, loss=EachHead(loss)))  # fmt: skip
+                                       folder=folder, progress=self.progress, loss=loss))  # fmt: skip
             members.append(network)
         self.model_, self.n_features_ = SeriesModel(front, members, output).eval(), features.shape[1]
         self.report_ = _report(self.model_, results)

@@ -41,6 +41,7 @@ class RowBatches:
         balance: Rows are drawn with probability n_k^-balance: 0 as they are, 1 every class as often.
         augmentation: What is done to the rows.
         n_classes: Columns; 0 for regression.
+        min_batches: Batches per epoch, nearly, of a table that has fewer: it is passed over several times.
     """
 
     inputs: Views
@@ -52,16 +53,22 @@ class RowBatches:
     balance: float = 0.0
     augmentation: SeriesAugmentation = field(default_factory=SeriesAugmentation)
     n_classes: int = 0
+    min_batches: int = 1
+
+    @property
+    def _per_pass(self) -> int:
+        return max(1, len(self.target) // self.batch_size)
 
     def __len__(self) -> int:
-        return max(1, len(self.target) // self.batch_size)
+        return self._per_pass * max(1, round(self.min_batches / self._per_pass))
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Give the batches of an epoch."""
         rng = np.random.default_rng([self.seed, number])
         draws = torch.Generator().manual_seed(hash_seed(self.seed, number, 1 + parallel.rank()))
-        for part in np.array_split(self._order(rng), len(self)):
-            yield self._batch(torch.from_numpy(part[parallel.rank() :: parallel.world_size()]), draws)
+        for _ in range(len(self) // self._per_pass):
+            for part in np.array_split(self._order(rng), self._per_pass):
+                yield self._batch(torch.from_numpy(part[parallel.rank() :: parallel.world_size()]), draws)
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         n = len(self.target)

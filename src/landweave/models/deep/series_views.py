@@ -32,8 +32,8 @@ class SeriesView:
         n_bands: Bands.
         days: Middle of each step in days since the first one of all inputs.
         is_static: Whether it has no time.
-        start: First column of its values in a feature row; those of the mask follow the values.
-        has_mask: Whether there are columns of 0 and 1.
+        start: Its first column in a feature row.
+        has_mask: Whether the values of each step are followed by as many columns of 0 and 1.
     """
 
     name: str
@@ -46,8 +46,14 @@ class SeriesView:
 
     @property
     def width(self) -> int:
-        """Columns of values."""
-        return self.n_steps * self.n_bands
+        """Columns in a feature row."""
+        return self.n_steps * self.n_bands * (2 if self.has_mask else 1)
+
+    def take(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give its values (row, step, band) and which are observed."""
+        block = features[:, self.start : self.start + self.width].reshape(len(features), self.n_steps, -1)
+        values = block[:, :, : self.n_bands]
+        return values, block[:, :, self.n_bands :] > 0 if self.has_mask else np.ones(values.shape, dtype=bool)
 
 
 def lay_out(inputs: Sequence[ModelInput], missing: MissingPolicy) -> tuple[SeriesView, ...]:
@@ -58,7 +64,7 @@ def lay_out(inputs: Sequence[ModelInput], missing: MissingPolicy) -> tuple[Serie
         days = tuple(float(d - first) if spec.dates is not None else float(d) for d in step_days(spec))
         view = SeriesView(spec.name, spec.n_steps or 1, len(spec.bands), days, spec.n_steps is None, at, missing == "mask")
         views.append(view)
-        at += view.width * (2 if view.has_mask else 1)
+        at += view.width
     return tuple(views)
 
 
@@ -72,11 +78,7 @@ class Normaliser:
 
 def fit_normaliser(features: NDArray[np.float32], view: SeriesView) -> Normaliser:
     """Fit mean and standard deviation of each band; a band that never varies is left at scale 1."""
-    block = features[:, view.start : view.start + view.width].reshape(len(features), view.n_steps, view.n_bands)
-    valid = np.ones(block.shape, dtype=bool)
-    if view.has_mask:
-        masks = features[:, view.start + view.width : view.start + 2 * view.width]
-        valid = masks.reshape(block.shape) > 0
+    block, valid = view.take(features)
     count = np.maximum(valid.sum(axis=(0, 1)), 1)
     values = block.astype(np.float64)
     mean = np.where(valid, values, 0).sum(axis=(0, 1)) / count
@@ -98,11 +100,10 @@ class Front(nn.Module):
         """Give the tensors of every view."""
         result: Views = {}
         for v, view in enumerate(self.views):
-            shape = (-1, view.n_steps, view.n_bands)
-            values = features[:, view.start : view.start + view.width].reshape(shape)
-            values = (values - self.get_buffer(f"mean_{v}")) / self.get_buffer(f"scale_{v}")
+            block = features[:, view.start : view.start + view.width].reshape(-1, view.n_steps, view.width // view.n_steps)
+            values = (block[:, :, : view.n_bands] - self.get_buffer(f"mean_{v}")) / self.get_buffer(f"scale_{v}")
             if view.has_mask:
-                mask = features[:, view.start + view.width : view.start + 2 * view.width].reshape(shape)
+                mask = block[:, :, view.n_bands :]
                 result[view.name] = values * mask
                 result[f"{view.name}_valid"] = mask.amax(dim=2)
             else:
@@ -115,7 +116,8 @@ class Front(nn.Module):
         parts: list[NDArray[np.float64]] = []
         for v, view in enumerate(self.views):
             mean, scale = self.get_buffer(f"mean_{v}").numpy(), self.get_buffer(f"scale_{v}").numpy()
-            values = rng.normal(mean, scale, (n, view.n_steps, view.n_bands)).reshape(n, -1)
+            values = rng.normal(mean, scale, (n, view.n_steps, view.n_bands))
             mask = (rng.random(values.shape) < 0.5).astype(np.float64)
-            parts += [values * mask, mask] if view.has_mask else [values]
+            block = np.concatenate([values * mask, mask], axis=2) if view.has_mask else values
+            parts.append(block.reshape(n, -1))
         return np.concatenate(parts, axis=1).astype(np.float32)

@@ -192,7 +192,7 @@ def find_device(name: str) -> torch.device:
 
 def _start(network: nn.Module, options: TrainOptions, folder: Path | None) -> _State:
     average = copy.deepcopy(network).requires_grad_(False)
-    optimizer = torch.optim.AdamW(_decay_groups(network, options.weight_decay), lr=options.learning_rate)
+    optimizer = torch.optim.AdamW(_decay_groups(network, options.weight_decay), lr=options.learning_rate, fused=True)
     state = _State(network, average, optimizer)
     if folder is not None:
         saved = read_checkpoint(folder, _configuration(network, options), network)
@@ -275,7 +275,7 @@ def _loss_of(network: nn.Module, batch: Batch, loss: Loss, options: TrainOptions
         raise ModelError(f"{name} has one row and the network has a batch norm, which needs two; "
                          "use a larger batch_size") from err  # fmt: skip
     if not bool(torch.isfinite(value)):
-        raise ModelError(f"loss of {name} is {float(value)}; training stopped, the checkpoint of the epoch before is kept. "
+        raise ModelError(f"loss of {name} is {float(value.detach())}; training stopped, the checkpoint of the epoch before is kept. "
                          "Look at the values of these rows, or lower learning_rate")  # fmt: skip
     return value
 
@@ -300,12 +300,19 @@ def _step(state: _State, options: TrainOptions, n_steps: int) -> None:
     state.step += 1
     # the average starts as a plain mean, or it would remember the untrained weights
     decay = min(options.ema, state.step / (state.step + 9.0))
-    with torch.no_grad():
-        for kept, new in zip(state.average.state_dict().values(), state.network.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(new, 1 - decay)
-            else:
-                kept.copy_(new)
+    _follow(state.average, state.network, decay)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move the averaged weights, and the running statistics of norms, a step towards the network's."""
+    pairs = [(a, b) for ours, theirs in ((average.parameters(), network.parameters()), (average.buffers(), network.buffers()))
+             for a, b in zip(ours, theirs, strict=True)]  # fmt: skip
+    moving = [(a, b) for a, b in pairs if a.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in moving], [b for _, b in moving], 1 - decay)
+    for kept, new in pairs:
+        if not kept.is_floating_point():
+            kept.copy_(new)
 
 
 def learning_rate_at(step: int, n_steps: int, options: TrainOptions) -> float:
