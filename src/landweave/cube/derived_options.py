@@ -30,7 +30,7 @@ class TerrainOptions(Options):
     sun_elevation_deg: float = Field(45.0, gt=0, le=90, description="of illumination and hillshade, above the horizon")
     radius_px: int = Field(1, ge=1, le=50, description="tpi looks at a square of 2 * radius_px + 1 pixels of the elevation")
     max_wetness_px: int = Field(
-        50_000_000, ge=1, description="twi is computed on the whole elevation model at once, at 80 bytes per pixel; larger "
+        50_000_000, ge=1, description="twi is computed on the whole elevation model at once, at 90 bytes per pixel; larger "
         "models are refused",
     )  # fmt: skip
     folder: Path | None = Field(None, description="where the measures are kept; by default the user's cache folder")

@@ -20,7 +20,7 @@ __all__ = ["BYTES_PER_PIXEL", "accumulate_flow", "compute_wetness", "fill_sinks"
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-BYTES_PER_PIXEL = 80
+BYTES_PER_PIXEL = 90
 """Memory that `compute_wetness` takes per pixel at its peak: elevations, order, heap, pixel sizes, areas, slope."""
 
 MIN_TAN_SLOPE = 1e-3
