@@ -198,7 +198,7 @@ def run_composite(args, scenes: list[Scene]) -> np.ndarray | None:
     """Decode, ours end to end, and the medians in memory; gives the stack."""
     options = CubeOptions(period="year", composite="median", steps=None)
     px = args.side**2
-    print(f"| contender | wall s | cpu s | peak MiB |\n|---|---|---|---|")
+    print("| contender | wall s | cpu s | peak MiB |\n|---|---|---|---|")
     rows = {}
     for name, run in (("decode", lambda: decode(scenes, args.workers)),
                       ("ours-median end to end", lambda: compose_all(scenes, args.workers, options))):  # fmt: skip

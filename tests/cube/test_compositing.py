@@ -37,8 +37,9 @@ def series(write: Write, make_scene: Make, make_mask: Callable, rng: np.random.G
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_window_and_a_band_alone_give_the_same_values(series: list[Scene], rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = CubeOptions(period="month", composite=rule, indices=("ndvi",), fill="whittaker", layers=("observations", "filled"))
+def test_a_window_and_a_band_alone_are_the_same(series: list[Scene], rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = ("observations", "filled")
+    options = CubeOptions(period="month", composite=rule, indices=("ndvi",), fill="whittaker", layers=layers)
     cube = load_cube(series, options=options)["main"]
     whole = cube.values
     np.testing.assert_array_equal(cube.isel(y=slice(3, 11), x=slice(5, 18)).values, whole[:, :, 3:11, 5:18])

@@ -94,7 +94,7 @@ def find_lines(
     unknown = [s.id for s in scenes if find_instrument(s) is None]
     if unknown:
         raise CubeError(f"harmonise: the instrument of scene {unknown[0]!r} ({len(unknown)} such) cannot be told from its "
-                        "sensor, id and platform; expected Landsat 4-9, Sentinel-2A or 2B, or HLS: merge no others")  # fmt: skip
+                        "sensor, id and platform; expected Landsat, Sentinel-2A or 2B, or HLS: merge no others")  # fmt: skip
     instruments = sorted(i for i in found if i is not None)
     target = _choose_target(asked, instruments)
     others = [i for i in instruments if i != target]

@@ -94,7 +94,7 @@ def compose_percentiles(values: ArrayLike, percents: Sequence[float]) -> Array:
 
 def compose_median(values: ArrayLike) -> Array:
     """Compute the median over days, ignoring NaN: (day, ...) -> (...); of an even number the mean of the middle two."""
-    return compose_percentiles(values, (50,))[0]
+    return np.asarray(compose_percentiles(values, (50,))[0])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -305,7 +305,7 @@ def find_best(scores: ArrayLike) -> NDArray[np.int16]:
     """Find the day with the highest score: (day, ...) -> int16 (...); -1 where all are NaN, the first of equals."""
     data = np.asarray(scores, dtype=np.float32)
     known = np.where(np.isnan(data), np.float32(-np.inf), data)
-    best = known.argmax(axis=0).astype(np.int16)
+    best: NDArray[np.int16] = known.argmax(axis=0).astype(np.int16)
     best[np.isnan(data).all(axis=0)] = -1
     return best
 

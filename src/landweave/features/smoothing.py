@@ -221,12 +221,11 @@ def smooth_whittaker(
     lanes, times = check_dates(values, times_days)
     if smoothness != "v-curve" and not smoothness > 0:
         raise CubeError(f"smoothness is {smoothness!r}; give a number above 0, or v-curve")
-    given = np.empty((0, 0), dtype=np.float32)
+    given: Array = np.empty((0, 0), dtype=np.float32)
     if weights is not None:
-        given = np.asarray(weights, dtype=np.float32)
-        if given.shape != np.shape(values):
-            raise CubeError(f"weights have shape {given.shape}, values {np.shape(values)}; give one weight per value")
-        given = np.ascontiguousarray(given).reshape(lanes.shape)
+        if np.shape(weights) != np.shape(values):
+            raise CubeError(f"weights have shape {np.shape(weights)}, values {np.shape(values)}; give one weight per value")
+        given = np.ascontiguousarray(np.asarray(weights, dtype=np.float32).reshape(lanes.shape))
     rows, bands = _penalty(times)
     grid = _GRID if smoothness == "v-curve" else np.array([np.log10(smoothness)])
     out, chosen = np.empty_like(lanes), np.empty(lanes.shape[1])
