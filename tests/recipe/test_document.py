@@ -105,3 +105,20 @@ def test_the_schema_describes_every_key():
 def test_what_was_dumped_reads_back(read):
     recipe = read(GOOD)
     assert Recipe.model_validate(recipe.model_dump(mode="json", exclude_unset=True)) == recipe
+
+
+def test_vector_files_of_place_are_meant_from_the_recipes_folder(tmp_path):
+    import yaml
+
+    (tmp_path / "places.gpkg").touch()
+    (tmp_path / "dem.tif").touch()
+    recipe = {"name": "a", "imagery": {"dem": {"paths": "dem.tif", "sensor": "dem"}}, "samples": {"reference": "places.gpkg"},
+              "cube": {"terrain": ["slope"], "place": {"distances": {"rivers": "rivers.gpkg"}}}}  # fmt: skip
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    with pytest.raises(RecipeError, match=r"cube\.place\.distances\.rivers: .*rivers\.gpkg does not exist"):
+        read_recipe(path)
+    (tmp_path / "rivers.gpkg").touch()
+    place = read_recipe(path).cube.place
+    assert place is not None
+    assert place.distances == {"rivers": tmp_path / "rivers.gpkg"}
