@@ -15,6 +15,7 @@ from landweave.cli import (
     coverage,
     designing,
     detail,
+    distilling,
     ensembles,
     explaining,
     grids,
@@ -54,6 +55,7 @@ designing.register(app)
 explaining.register(app)
 refining.register(app)
 networks.register(app)
+distilling.register(app)
 producing.register(app)
 robustness.register(app)
 scoring.register(app)

@@ -65,7 +65,7 @@ def predict_images(
         OutputExistsError: If `out` exists and holds another map.
     """
     model = load_model(model_folder)
-    cubes = _open_images(request, model.card)
+    cubes = open_images(request, model.card)
     warnings = check_inputs(model.card, cubes)
     is_file = out.suffix.lower() in (".tif", ".tiff")
     folder = out.with_name(out.name + ".parts") if is_file else out
@@ -97,7 +97,14 @@ def _move(product: MapProduct, out: Path) -> MapProduct:
     return replace(product, folder=out.parent, files={**opened.files, "map": out, "style": out.with_suffix(".qml")})
 
 
-def _open_images(request: ImageRequest, card: ModelCard) -> CubeSet:
+def open_images(request: ImageRequest, card: ModelCard) -> CubeSet:
+    """Open what a request names as a model's card needs it.
+
+    Raises:
+        SourceError: If no image is named.
+        ModelError: If the images cannot be told apart, or a season is missing.
+        BandError: If a band that the model reads is missing.
+    """
     if not request.images:
         raise SourceError("no images given; name raster files or a cube.zarr after the model folder")
     if len(request.images) == 1 and (Path(request.images[0]) / ".zgroup").exists():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from landweave.models.checks import check_inputs, check_legend
 from landweave.models.chip_model import ChipModel, make_chip_model
+from landweave.models.distillation import Distillation, DistillOptions, distil_model
 from landweave.models.ensemble import Ensemble, load_ensemble, make_ensemble
 from landweave.models.folder import load_model, load_pixel_model, save_model
 from landweave.models.index_design import IndexDesign, IndexDesignOptions, propose_indices
@@ -25,6 +26,8 @@ from landweave.models.validation import CrossValidation, cross_validate
 __all__ = [
     "ChipModel",
     "CrossValidation",
+    "DistillOptions",
+    "Distillation",
     "Ensemble",
     "IndexDesign",
     "IndexDesignOptions",
@@ -41,6 +44,7 @@ __all__ = [
     "check_legend",
     "choose_model",
     "cross_validate",
+    "distil_model",
     "get_model",
     "learning_curve",
     "list_models",
