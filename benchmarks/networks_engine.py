@@ -169,11 +169,14 @@ def open_bare(model: ChipModel, runtime: str, precision: str) -> list[Callable[[
     return ways
 
 
-def compare(model: ChipModel, cubes: CubeSet, runtime: str, precision: str, repeats: int) -> dict[str, Any]:
+def compare(
+    model: ChipModel, cubes: CubeSet, runtime: str, precision: str, repeats: int, only_class: bool
+) -> dict[str, Any]:  # fmt: skip
     """Time ours and the bare runtime in turns; medians of seconds, and of the ratios of neighbours in time."""
     chips = list_chips(model, cubes)
     ways, times = open_bare(model, runtime, precision), list[tuple[float, float]]()
-    options = MapOptions(runtime=runtime, precision=precision, block_px=16 * STRIDE)
+    options = MapOptions(runtime=runtime, precision=precision, block_px=16 * STRIDE, proba=not only_class,
+                         uncertainty=not only_class)  # fmt: skip
     trials = [min(_time(way, chips[:4])[1] for _ in range(2)) for way in ways]
     way = ways[int(np.argmin(trials))]
     for _ in range(repeats):
@@ -219,6 +222,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--only-class", action="store_true")
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--only", nargs="*", default=["onnxruntime fp32", "openvino fp32", "openvino bf16", "int8"])
@@ -231,12 +235,13 @@ def main() -> None:
         model = make_model(cubes)
         for name in args.only:
             if name == "int8":
-                rounded = quantise_model(model, cubes, options=QuantiseOptions(n_chips=8, n_held_out=8))
+                rounded = quantise_model(model, cubes, options=QuantiseOptions(n_chips=4, n_held_out=5))
                 print("int8 agreement", json.dumps(rounded.card.metrics["quantisation"]), flush=True)
                 for runtime in ("onnxruntime", "openvino"):
-                    print(f"{runtime} int8", compare(rounded, cubes, runtime, "fp32", args.repeats), flush=True)
+                    done = compare(rounded, cubes, runtime, "fp32", args.repeats, args.only_class)
+                    print(f"{runtime} int8", done, flush=True)
             else:
-                print(name, compare(model, cubes, *name.split(), args.repeats), flush=True)
+                print(name, compare(model, cubes, *name.split(), args.repeats, args.only_class), flush=True)
 
 
 if __name__ == "__main__":

@@ -154,13 +154,12 @@ class Strip:
             elif spec.required:
                 raise ModelError(f"model reads the cube {spec.name!r}, the block has {', '.join(sorted(blocks)) or 'none'}; "
                                  "name the sources in the recipe as they were named in training")  # fmt: skip
-        self.usable = np.concatenate([self.usable, usable])[-self._grid.chip_px :]
+        self.usable = np.concatenate([self.usable[window.height :], usable]) if self._end is not None else usable
         self._end = end
 
     def _roll(self, kept: dict[str, NDArray[np.float32]], name: str, new: NDArray[np.float32]) -> None:
-        rows = self._grid.chip_px // self._ratios[name]
         old = kept.get(name)
-        kept[name] = new if old is None else np.concatenate([old, new], axis=-2)[..., -rows:, :]
+        kept[name] = new if old is None else np.concatenate([old[..., new.shape[-2] :, :], new], axis=-2)
 
     def _take(self, spec: ModelInput, block: Block, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         ratio = self._ratios[spec.name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -145,7 +145,7 @@ def measure_run(
 ) -> int:  # fmt: skip
     """Measure how much the process grows when a network computes: bytes beside its weights, which stay in the session.
 
-    Three runs, since the first ones plan what the later ones hold. Measured once in a process.
+    Two runs, since the first one plans what the next ones hold. Measured once in a process.
     """
     sizes = tuple(n for array in feeds.values() for n in array.shape)
     key = (sha256, runtime, sizes)
@@ -154,7 +154,7 @@ def measure_run(
         session = open_session(content, runtime, sha256=sha256)
         before = process.memory_info().rss
         given = sum(array.nbytes for array in feeds.values())
-        for _ in range(3):
+        for _ in range(2):
             given = max(given, sum(array.nbytes for array in feeds.values()) + session.run(feeds, output).nbytes)
         _costs[key] = max(process.memory_info().rss - before, given)
     return _costs[key]
@@ -219,7 +219,7 @@ def _open_onnxruntime(content: bytes, runtime: Runtime, *, optimise: bool = True
 
 
 class _OpenVino:
-    """A network compiled by OpenVINO, once for each thread, as two requests to one compiled network wait for each other."""
+    """A network compiled by OpenVINO, as often as it is used at the same time: requests to one compilation wait for another."""
 
     def __init__(self, content: bytes, runtime: Runtime) -> None:
         try:
@@ -240,22 +240,25 @@ class _OpenVino:
             "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[runtime.precision],
             "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False,
         }  # fmt: skip
-        self._local = threading.local()
+        self._idle: deque[Any] = deque()
         self._compile_lock = threading.Lock()
 
-    def _request(self) -> Any:
-        if not hasattr(self._local, "request"):
+    def _take_request(self) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
             with self._compile_lock:
-                self._local.request = self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
-        return self._local.request
+                return self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
 
     def run(self, feeds: Mapping[str, NDArray[np.float32]], output: str) -> NDArray[np.float32]:
         try:
-            request = self._request()
+            request = self._take_request()
             request.infer(dict(feeds), share_inputs=True)
-            return np.array(request.get_tensor(output).data, dtype=np.float32)
+            made = np.array(request.get_tensor(output).data, dtype=np.float32)
         except RuntimeError as err:
             raise _failed(feeds, err) from err
+        self._idle.append(request)
+        return made
 
 
 def _failed(feeds: Mapping[str, NDArray[np.float32]], err: Exception) -> ModelError:
