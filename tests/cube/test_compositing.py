@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
@@ -13,6 +14,7 @@ from landweave.cube import CubeOptions, load_cube, open_cube, write_cube
 from landweave.cube import reading as reading_module
 from landweave.cube.periods import make_periods
 from landweave.errors import BandError, CubeError
+from landweave.features.smoothing import fill_gaps, smooth_whittaker
 from landweave.types import Scene
 
 Write = Callable[..., str]
@@ -127,3 +129,24 @@ def test_options_that_make_no_sense_together_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             CubeOptions(**given)
+
+
+def test_layers_and_texture_of_one_source_are_refused(series: list[Scene]) -> None:
+    options = CubeOptions(period="year", layers=("observations",), texture={"bands": ["red"]})
+    with pytest.raises(CubeError, match=r"layers \(observations\) do not go together with"):
+        load_cube(series, options=options)
+
+
+@pytest.mark.real
+def test_filling_tells_hidden_clean_dates_of_slovenia_better_than_the_nearest_date(real_data) -> None:
+    folder = real_data / "sentinel2-slovenia"
+    clean = np.load(folder / "CLM.npy")[5:, ..., 0] == 0  # the two scenes of one day are among the first dates
+    values = np.where(clean, np.load(folder / "NDVI.npy")[5:, ..., 0], np.nan).astype(np.float32)
+    stamps = [t[:10] for t in json.loads((folder / "timestamps.json").read_text())][5:]
+    days, first = np.unique(np.array(stamps, dtype="datetime64[D]"), return_index=True)
+    values, times = values[first], days.astype(np.int64).astype(float)
+    hidden = (np.random.default_rng(0).random(values.shape) < 0.2) & ~np.isnan(values)
+    seen = np.where(hidden, np.float32(np.nan), values)
+    made = fill_gaps(seen, smooth_whittaker(seen, times, smoothness=10.0)[0])
+    known = hidden & ~np.isnan(made)
+    assert np.sqrt(np.mean((made[known] - values[known]) ** 2)) < 0.12  # the nearest date: 0.13

@@ -41,7 +41,9 @@ def coverage(
     from landweave.recipe.run import find_all_scenes
 
     read = read_recipe(recipe)
-    bare = read.cube.model_copy(update={"fill": "none", "period_days": None, "steps": None})
+    as_observed = {"fill": "none", "period": None, "period_days": None, "steps": None, "composite": "median", "layers": (),
+                   "phenology": None}  # fmt: skip
+    bare = read.cube.model_copy(update=as_observed)
     cubes = load_cube(find_all_scenes(read), options=bare)
     options = CoverageOptions(area_px=area_px, max_gap_days=max_gap_days, min_spatial=min_share, min_temporal=min_share)
     timed = [name for name, cube in cubes.cubes.items() if "time" in cube.dims]
