@@ -131,10 +131,10 @@ def test_options_that_make_no_sense_together_are_refused() -> None:
             CubeOptions(**given)
 
 
-def test_layers_and_texture_of_one_source_are_refused(series: list[Scene]) -> None:
-    options = CubeOptions(period="year", layers=("observations",), texture={"bands": ["red"]})
-    with pytest.raises(CubeError, match=r"layers \(observations\) do not go together with"):
-        load_cube(series, options=options)
+def test_layers_stand_beside_texture(series: list[Scene]) -> None:
+    options = CubeOptions(period="year", layers=("observations",), texture={"bands": ["red"], "measures": ["contrast"]})
+    names = load_cube(series, options=options)["main"]["band"].values.tolist()
+    assert {"red", "nir", "observations", "red_contrast"} <= set(names)
 
 
 @pytest.mark.real

@@ -111,9 +111,6 @@ def make_spatial(
     if options.sharpen is not None:
         sharpen, notes = plan_sharpen(plan, headers, options.sharpen)
     made, said = plan_spatial(plan, bands, radar=options.radar, texture=options.texture, sharpen=sharpen)
-    if made is not None and plan.outputs != plan.bands:
-        raise CubeError(f"{plan.name}: layers ({', '.join(plan.series.layers)}) do not go together with sharpen, radar and "
-                        "texture of one source; give these to a source of their own")  # fmt: skip
     return made, notes + said
 
 
