@@ -112,6 +112,16 @@ def _solve(a: F64, b: F64, n: int) -> None:  # pragma: no cover (compiled)
 
 
 @njit(nogil=True, cache=True)
+def _trust(slopes: F64, shared: F64, total: float, n: int) -> float:  # pragma: no cover (compiled)
+    """Give a window's adjusted R squared: guides that tell nothing of the band must not lend it their detail."""
+    explained = 0.0
+    for k in range(slopes.size):
+        explained += slopes[k] * shared[k]
+    r2 = min(explained / total, 1.0) if total > 0.0 else 0.0
+    return max(1.0 - (1.0 - r2) * (n - 1) / max(n - slopes.size - 1, 1), 0.0)
+
+
+@njit(nogil=True, cache=True)
 def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pragma: no cover (compiled)
     """Regress `target` (y, x) on `guides` (guide, y, x) in square windows.
 
@@ -169,12 +179,7 @@ def fit_regression(target: F32, guides: F32, r: int, ridge: float) -> F32:  # pr
                     a[m, k] = a[k, m]
                 shared[k] = b[k]
             _solve(a, b, g)
-            explained = 0.0
-            for k in range(g):
-                explained += b[k] * shared[k]
-            # guides that tell nothing of the band must not lend it their detail: adjusted R squared of the window
-            r2 = explained / total if total > 0.0 else 0.0
-            trust = max(1.0 - (1.0 - min(r2, 1.0)) * (n - 1) / max(n - g - 1, 1), 0.0)
+            trust = _trust(b, shared, total, n)
             intercept = mt
             for k in range(g):
                 b[k] *= trust
