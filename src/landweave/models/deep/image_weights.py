@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +37,6 @@ def load_backbone(network: nn.Module, folder: Path | str) -> list[str]:
         SourceError: If the folder has no such file, or it is not safetensors.
         ModelError: If the network has no backbone, or the weights do not fit; lists the differences.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = Path(folder) / _FILE
     if not path.is_file():
         raise SourceError(f"{folder} holds no {_FILE}; save a model of transformers there with save_pretrained")
@@ -46,46 +44,41 @@ def load_backbone(network: nn.Module, folder: Path | str) -> list[str]:
     if not isinstance(backbone, nn.Module):
         raise ModelError(f"{type(network).__name__} has no backbone to load weights into; leave `weights` out, or take "
                          "segformer or upernet")  # fmt: skip
+    kind: Any = type(backbone)
     try:
-        stored = load_file(str(path))
-    except SafetensorError as err:
-        raise SourceError(f"{path} is not a safetensors file: {err}") from err
-    wanted = backbone.state_dict()
-    found = _match_names(stored, wanted)
-    adapted, wrong = _adapt(found, wanted)
-    missing = [n for n in wanted if n not in found]
-    if wrong or missing:
-        shown = [*wrong, *(f"{n} {tuple(wanted[n].shape)} is lacking" for n in missing)]
-        raise ModelError(f"{path} does not fit {type(network).__name__}: {'; '.join(shown[:8])}"
-                         f"{f'; and {len(shown) - 8} more' if len(shown) > 8 else ''}; give the network the checkpoint's sizes "
+        # transformers itself knows under which names its versions stored a layer
+        loaded, info = kind.from_pretrained(str(folder), config=backbone.config, ignore_mismatched_sizes=True,
+                                            output_loading_info=True, local_files_only=True, use_safetensors=True)  # fmt: skip
+    except (OSError, ValueError, RuntimeError) as err:
+        raise SourceError(f"{path} cannot be read as weights of {kind.__name__}: {err}") from err
+    other = {name: (tuple(stored), tuple(wanted)) for name, stored, wanted in info["mismatched_keys"]}
+    first = [n for n, (stored, wanted) in other.items() if _is_first_layer(n, stored, wanted)][:1]
+    wrong = [f"{n} is {stored}, expected {wanted}" for n, (stored, wanted) in sorted(other.items()) if n not in first]
+    wrong += [f"{n} is lacking" for n in sorted(info["missing_keys"]) if n not in other]
+    if wrong:
+        raise ModelError(f"{path} does not fit {type(network).__name__}: {'; '.join(wrong[:8])}"
+                         f"{f'; and {len(wrong) - 8} more' if len(wrong) > 8 else ''}; give the network the checkpoint's sizes "
                          "(width, depth), or another checkpoint")  # fmt: skip
-    backbone.load_state_dict(found)
-    if adapted:
-        log.info("%s: first layer adapted to the stem's channels (%s)", path, ", ".join(adapted))
-    return adapted
+    weights = loaded.state_dict()
+    for name in first:
+        weights[name] = _adapt(_find_stored(path, other[name][0]), weights[name].shape)
+        log.info("%s: %s adapted to the stem's channels", path, name)
+    backbone.load_state_dict(weights)
+    return first
 
 
-def _match_names(stored: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Take the entries of the backbone; in a model with a head they stand under a prefix."""
-    for prefix in ("", *sorted({n.split(".")[0] + "." for n in stored}), "model.backbone."):
-        found = {n.removeprefix(prefix): t for n, t in stored.items() if n.startswith(prefix)}
-        if sum(n in found for n in wanted) > len(wanted) // 2:
-            return {n: t for n, t in found.items() if n in wanted}
-    return {}
+def _is_first_layer(name: str, stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a layer is the convolution that sees the bands, and differs in their number alone."""
+    return "embed" in name and len(stored) == 4 and stored[0] == wanted[0] and stored[2:] == wanted[2:]
 
 
-def _adapt(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> tuple[list[str], list[str]]:
-    """Adapt the first convolution in place; gives its name, and what does not fit."""
-    adapted, wrong = [], []
-    for name, tensor in list(found.items()):
-        shape = wanted[name].shape
-        if tensor.shape == shape:
-            continue
-        same_but_channels = tensor.ndim == 4 and tensor.shape[0] == shape[0] and tensor.shape[2:] == shape[2:]
-        if same_but_channels and "embed" in name and not adapted:
-            mean = tensor.mean(dim=1, keepdim=True) * (tensor.shape[1] / shape[1])
-            found[name] = mean.expand(shape).to(torch.float32).clone()
-            adapted.append(name)
-        else:
-            wrong.append(f"{name} is {tuple(tensor.shape)}, expected {tuple(shape)}")
-    return adapted, wrong
+def _find_stored(path: Path, shape: tuple[int, ...]) -> Tensor:
+    from safetensors.torch import load_file
+
+    return next(t for name, t in load_file(str(path)).items() if tuple(t.shape) == shape and "embed" in name)
+
+
+def _adapt(kernel: Tensor, shape: torch.Size) -> Tensor:
+    """Average a kernel over the channels of the checkpoint; scaled, so that the sum over the channels stays."""
+    mean = kernel.mean(dim=1, keepdim=True) * (kernel.shape[1] / shape[1])
+    return mean.expand(shape).to(torch.float32).clone()

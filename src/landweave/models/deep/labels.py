@@ -302,5 +302,5 @@ def _name_of(value: Any, options: SampleOptions, legend: Legend) -> str | None:
     if label in {to_label(v) for v in options.unlabelled} or {label, name} & set(options.exclude):
         return None
     by_code = {str(c.code): c.name for c in legend}
-    matched = legend.match_names([name])[0]
-    return matched.get(name) or by_code.get(name) or legend.names[legend.index_of(name)]
+    found = legend.match_names([name])[0].get(name) or by_code.get(name) or legend.names[legend.index_of(name)]
+    return None if found in options.exclude else found
