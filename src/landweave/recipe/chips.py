@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from landweave.errors import ModelError, RecipeError
 from landweave.grid import metres_per_pixel
 from landweave.models import ModelOptions, get_model
-from landweave.types import CubeSet, Fold, Progress, SampleTable, coarsen_footprint
+from landweave.types import CubeSet, Fold, Predictor, Progress, SampleTable, coarsen_footprint
 
 if TYPE_CHECKING:
     from landweave.models.chip_model import ChipModel
@@ -86,7 +86,7 @@ class ChipStage:
         ).predicted
         return made
 
-    def predict(self, model: ChipModel, samples: SampleTable) -> NDArray[np.int64]:
+    def predict(self, model: Predictor, samples: SampleTable) -> NDArray[np.int64]:
         """Give the class_index of rows as the map has it, -1 where it is nodata."""
         proba = self._deep.predict_rows(model, samples, self._scenes)
         known = ~np.isnan(proba[:, 0])

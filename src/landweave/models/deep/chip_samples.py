@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from landweave.cube import make_inputs, read_blocks, select_season
 from landweave.errors import ModelError, SampleError
 from landweave.grid import Window
-from landweave.models.chip_model import ChipModel
 from landweave.models.deep.labels import LabelGrid, labels_from_samples
 from landweave.models.deep.train_chips import ChipTraining, TrainedChips, train_chips
 from landweave.models.options import ModelOptions
 from landweave.models.validation import CrossValidation
 from landweave.samples.extract import season_starts
 from landweave.samples.reference import pixel_of
-from landweave.types import CubeSet, Fold, Progress, ProgressEvent, SampleTable, Season
+from landweave.types import CubeSet, Fold, Predictor, Progress, ProgressEvent, SampleTable, Season
 
 __all__ = ["ChipScenes", "cross_validate_chips", "make_scenes", "predict_rows", "train_samples"]
 
@@ -123,7 +122,7 @@ def _labels_of(samples: SampleTable, cubes: CubeSet, dense: LabelGrid | None, ot
     return dense.keep(keep)
 
 
-def predict_rows(model: ChipModel, samples: SampleTable, scenes: ChipScenes) -> NDArray[np.float32]:
+def predict_rows(model: Predictor, samples: SampleTable, scenes: ChipScenes) -> NDArray[np.float32]:
     """Give the probabilities (row, class) that the map has at the rows' pixels, NaN where it is nodata.
 
     Only the blocks that hold a row are mapped.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ def export_chips(network: ImageNetwork, chip_size_px: int) -> bytes:
             axes[name] = {0: "batch", **size}
     if network.dynamic_size:
         axes["proba"] |= {2: "y", 3: "x"}
-    wrapped, buffer = _Named(network, tuple(example)).eval(), io.BytesIO()
+    wrapped = _Named(network, tuple(example)).eval()
+    buffer: Any = io.BytesIO()  # torch takes it, its annotation does not say so
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated; see `export.export_rows` for why it is used
         try:
@@ -74,7 +76,7 @@ def export_chips(network: ImageNetwork, chip_size_px: int) -> bytes:
             raise ModelError(f"{type(network).__name__} cannot be exported to ONNX: {err}") from err
     model = onnx.load_from_string(buffer.getvalue())
     onnx.helper.set_model_props(model, {SIZES: describe_sizes(network, chip_size_px)})
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def check_chip_parity(network: ImageNetwork, content: bytes, inputs: Mapping[str, Tensor]) -> float:

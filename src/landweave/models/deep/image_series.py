@@ -99,7 +99,8 @@ class Utae(SeriesNetwork):
         keyed = keyed.reshape(n, steps, self.n_heads, self.key_size, *x.shape[3:])
         scores = (keyed * self.query[None, None, :, :, None, None]).sum(dim=3) / math.sqrt(self.key_size)
         scores = scores - 1e4 * (1 - valid)  # a cell without any date weights all alike
-        return scores.softmax(dim=1).transpose(1, 2)
+        weights: Tensor = scores.softmax(dim=1).transpose(1, 2)
+        return weights
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Give logits (batch, class, y, x)."""

@@ -23,7 +23,9 @@ BACKBONES = ("convnext", "swin", "dinov2")
 
 def _make_backbone(name: str, channels: int, width: int, depth: int) -> tuple[nn.Module, list[int]]:
     """Make a small backbone with random weights; gives it and the channels of its feature maps."""
-    import transformers as hf
+    import transformers
+
+    hf: Any = transformers  # whose configurations take more keywords than their annotations list
 
     stages = ["stage1", "stage2", "stage3"]
     widths = [width, 2 * width, 4 * width]

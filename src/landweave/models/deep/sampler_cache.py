@@ -46,7 +46,7 @@ class Pixels:
         valid = ~missing.any(axis=-3)
         if missing.any():
             values = np.where(missing, np.float32(0), values)
-        return cls(values, valid.view(np.uint8))
+        return cls(values, np.asarray(valid, dtype=np.uint8))
 
 
 class BlockCache:
