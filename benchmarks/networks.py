@@ -33,7 +33,7 @@ from landweave.types import ModelInput, SampleTable
 CLASSICAL = {"nearest-centroid": {}, "random-forest": {}, "svm": {}, "catboost": {}}
 NETWORKS: dict[str, dict[str, Any]] = {"ltae": {}, "tempcnn": {}, "deep-mlp": {}}
 OTHERS = ("gru", "lstm", "tae", "transformer", "resnet-1d", "inception-time")
-BEST = {"name": "tempcnn", "params": {"n_members": 3, "epochs": 40}}
+BEST: dict[str, Any] = {"name": "tempcnn", "params": {"epochs": 40}}
 SCORES: dict[Any, str] = {"overall_accuracy": "accuracy", "macro_f1": "macro-F1"}
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -27,7 +27,7 @@ class SeriesOptions(Options):
 
     n_members: int = Field(1, ge=1, description="Networks of other seeds whose probabilities are averaged.")
     validation_share: float = Field(0.15, ge=0, lt=0.6, description="Rows held out by groups to choose the epoch; 0: the last.")
-    min_batches: int = Field(25, ge=1, description="About as many batches per epoch: small tables are passed over several times.")
+    min_batches: int = Field(25, ge=1, description="About as many batches per epoch: small tables are passed over again.")
     balance: float = Field(0.0, ge=0, le=1, description="Classes are drawn by n^-balance: 0 as they are, 1 all as often.")
     co_teaching: float = Field(0.0, ge=0, lt=1, description="Share of wrong labels that two networks hide from each other.")
     folder: str | None = Field(None, description="Where checkpoints and logs go; a run that was killed continues from there.")

@@ -275,7 +275,7 @@ def _loss_of(network: nn.Module, batch: Batch, loss: Loss, options: TrainOptions
         raise ModelError(f"{name} has one row and the network has a batch norm, which needs two; "
                          "use a larger batch_size") from err  # fmt: skip
     if not bool(torch.isfinite(value)):
-        raise ModelError(f"loss of {name} is {float(value.detach())}; training stopped, the checkpoint of the epoch before is kept. "
+        raise ModelError(f"loss of {name} is {float(value.detach())}; training stopped, the last checkpoint is kept. "
                          "Look at the values of these rows, or lower learning_rate")  # fmt: skip
     return value
 
