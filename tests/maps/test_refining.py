@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from landweave.errors import MapError, OutputExistsError
+from landweave.features.segments import SegmentOptions
 from landweave.grid import Window
 from landweave.io.lineage import read_lineage
 from landweave.io.stac import validate_item
@@ -16,7 +17,6 @@ from landweave.maps import FilterOptions, MapOptions, SmoothOptions, open_map, p
 from landweave.maps import refining as module
 from landweave.maps.filters import filter_index
 from landweave.maps.refining import aggregate_map, filter_map, read_proba, segment_map, sieve_map, smooth_map
-from landweave.maps.segments import SegmentOptions
 from landweave.maps.smoothing import smooth_proba
 from landweave.maps.temporal import SeriesOptions
 from landweave.maps.years import smooth_years

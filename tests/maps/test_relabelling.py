@@ -5,9 +5,9 @@ import pytest
 import rasterio
 
 from landweave.errors import MapError
+from landweave.features.segments import segment_window
 from landweave.maps import SegmentOptions, open_map
 from landweave.maps.relabelling import RelabelOptions, relabel_map
-from landweave.maps.segments import segment_window
 from landweave.maps.tasks import summarise_proba
 
 SIDE = 10

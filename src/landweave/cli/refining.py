@@ -76,8 +76,8 @@ def segment(
     workers: Workers = DEFAULT_WORKERS, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Give every segment of the imagery the commonest class of the map inside it."""
+    from landweave.features.segments import SegmentOptions
     from landweave.maps.refining import segment_map
-    from landweave.maps.segments import SegmentOptions
 
     cubes = load_guide(map_, guide, bands)
     if cubes is None:

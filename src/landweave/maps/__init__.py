@@ -5,6 +5,7 @@ Receives a `Predictor` and a `CubeSet`; hands on a `MapProduct`.
 
 from __future__ import annotations
 
+from landweave.features.segments import SegmentOptions
 from landweave.maps.filters import FilterOptions
 from landweave.maps.mosaic import MosaicOptions, find_tiles, mosaic_maps
 from landweave.maps.opening import open_map, read_legend
@@ -12,7 +13,6 @@ from landweave.maps.options import MapOptions
 from landweave.maps.predict import predict_map, predict_maps
 from landweave.maps.refining import aggregate_map, filter_map, segment_map, sieve_map, smooth_map
 from landweave.maps.seams import SeamReport, SeamScore, measure_map_seams, measure_seams
-from landweave.maps.segments import SegmentOptions
 from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.temporal import SeriesOptions
 from landweave.maps.updating import update_map

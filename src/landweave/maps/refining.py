@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import landweave
 from landweave.cube import read_blocks
 from landweave.errors import MapError, OutputExistsError
+from landweave.features.segments import SegmentOptions, segment_block
 from landweave.grid import GeoBox, Window, crs_of
 from landweave.io.cog import write_category_names, write_cog
 from landweave.io.files import atomic_path, check_disk, lock_folder, read_json, sha256_file, write_json
@@ -37,7 +38,7 @@ from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
 from landweave.maps.pool import run_windows
 from landweave.maps.products import FILE_NAMES, make_specs
-from landweave.maps.segments import SegmentOptions, segment_block, vote_by_segment
+from landweave.maps.segments import vote_by_segment
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.maps.store import BlockStore, ProductLayout
 from landweave.maps.tasks import Products, summarise_proba

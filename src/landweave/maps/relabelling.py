@@ -16,6 +16,7 @@ from pydantic import Field
 
 from landweave.cube import read_blocks
 from landweave.errors import MapError
+from landweave.features.segments import SegmentOptions, segment_block
 from landweave.grid import GeoBox, Window, crs_of
 from landweave.io.files import sha256_file
 from landweave.io.rasters import read_info, read_window
@@ -26,7 +27,6 @@ from landweave.maps.guide import guide_from_blocks, sample_ranges
 from landweave.maps.identity import cube_keys
 from landweave.maps.opening import open_map
 from landweave.maps.refining import Refinement, check_has_proba, read_proba, run_refinement
-from landweave.maps.segments import SegmentOptions, segment_block
 from landweave.maps.tasks import Products
 from landweave.types import CubeSet, MapProduct, Options, Progress, SampleTable
 
