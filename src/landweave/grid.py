@@ -253,12 +253,13 @@ def pixel_size_m(geobox: GeoBox, window: Window | None = None) -> tuple[NDArray[
 def _size_lattice(geobox: GeoBox) -> tuple[NDArray[np.float64], ...]:
     rows, cols = _nodes(geobox.shape[0]), _nodes(geobox.shape[1])
     middle_x, middle_y = (v.ravel() for v in np.meshgrid(cols + 0.5, rows + 0.5))
-    geod = _geod(crs_of(geobox))
+    geod, a = _geod(crs_of(geobox)), geobox.affine
     sizes = []
     for dx, dy in ((0.5, 0.0), (0.0, 0.5)):
-        ends = [
-            _to_lonlat(crs_of(geobox), *(geobox.affine @ (middle_x + sign * dx, middle_y + sign * dy))) for sign in (-1, 1)
-        ]
+        ends = []
+        for sign in (-1, 1):
+            x, y = middle_x + sign * dx, middle_y + sign * dy
+            ends.append(_to_lonlat(crs_of(geobox), a.a * x + a.b * y + a.c, a.d * x + a.e * y + a.f))
         sizes.append(np.asarray(geod.inv(*ends[0], *ends[1])[2]).reshape(len(rows), len(cols)))
     return rows, cols, *sizes
 

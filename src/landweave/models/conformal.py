@@ -173,7 +173,7 @@ class Conformal:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Give what is stored."""
-        more = {} if self.held_out is None else {
+        more: dict[str, NDArray[Any]] = {} if self.held_out is None else {
             "features": self.held_out.features, "proba": self.held_out.proba, "fold": self.held_out.fold,
         }  # fmt: skip
         return {"score": self.score, "truth": self.truth, "confidence": self.confidence, "correct": self.correct,
