@@ -1,11 +1,15 @@
-"""How fast the error matrix of two whole rasters is counted, reading included.
+"""How fast the error matrix of two whole rasters is counted, reading included, and how fast a bootstrap by design is.
 
     python benchmarks/metrics.py [--side 10980] [--threads 2] [--folder DIR] [--repeats 3]
+                                 [--bootstrap-only]
 
 Two uint8 rasters of ten classes in patches are written once (tiled, deflated, 512 pixel blocks), then read by strips and
 counted by `CodeCounter`, one counter per thread. Printed: the seconds of every repeat, of it those spent counting, the peak of
 the process's memory, and whether numpy finds the same matrix on a strip. The budget is 3 s and 1 GiB for 10980 x 10980 on two
 cores.
+
+Then 1000 bootstrap replicates of 10,000 samples are drawn for every design, in processor seconds; the budget is 0.5.
+`--bootstrap-only` leaves the rasters out.
 """
 
 # ruff: noqa: E402
@@ -16,6 +20,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,8 +32,10 @@ import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
+from landweave.metrics import UnitSample, bootstrap_matrices, make_shares
 from landweave.metrics.codes import CodeCounter
-from landweave.metrics.confusion import count_confusion
+from landweave.metrics.confusion import count_confusion, count_parts
+from landweave.metrics.intervals import bootstrap_scores
 
 STRIP = 1024
 N_CLASSES = 10
@@ -88,6 +95,40 @@ def check(paths: tuple[Path, Path]) -> bool:
     return np.array_equal(found, count_confusion(np.where(a == NODATA, -1, a), np.where(b == NODATA, -1, b), N_CLASSES))
 
 
+def time_bootstraps(n: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
+    """Give the processor seconds of the bootstrap of each design."""
+    k = N_CLASSES
+    mapped = rng.integers(0, k, n)
+    labels = np.where(rng.random(n) < 0.8, mapped, rng.integers(0, k, n))
+    plain, one, whole = make_shares(labels, k), np.ones(n), np.zeros(n, dtype=np.int64)
+    votes = rng.dirichlet(np.full(k, 0.3), n)
+    cases = {
+        "simple random": UnitSample(mapped, plain, one, whole),
+        "stratified by ten classes": UnitSample(mapped, plain, 1.0 + mapped, mapped),
+        "post-stratified": UnitSample(mapped, plain, 1.0 + mapped, whole, post=mapped),
+        "an inclusion probability of its own for every sample": UnitSample(mapped, plain, 1 + rng.random(n), whole),
+        "each sample a cluster of its own": UnitSample(mapped, plain, one, whole, psu=np.arange(n)),
+        "clusters of five": UnitSample(mapped, plain, one, whole, psu=np.arange(n) // 5),
+        "labels with probabilities": UnitSample(mapped, votes, one, whole),
+    }
+    for name, sample in cases.items():
+        started = time.process_time()
+        bootstrap_matrices(sample, draws=draws, rng=rng)
+        yield name, time.process_time() - started
+    for name, group in (("each sample a group", np.arange(n)), ("groups of five", np.arange(n) // 5)):
+        started = time.process_time()
+        parts = count_parts(group, mapped, labels, n_groups=int(group.max()) + 1, n_classes=k)
+        bootstrap_scores(parts, ("overall_accuracy", "macro_f1"), draws=draws, rng=rng)
+        yield f"no design, {name}", time.process_time() - started
+
+
+def print_bootstraps(rng: np.random.Generator) -> None:
+    print("\nProcessor seconds of 1000 bootstrap replicates of 10,000 samples, ten classes")
+    print("| design | s |\n|---|---:|")
+    for name, seconds in time_bootstraps(10_000, 1000, rng):
+        print(f"| {name} | {seconds:.2f} |")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,7 +137,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None, help="where to write the rasters; a temporary folder by default")
+    parser.add_argument("--bootstrap-only", action="store_true", help="leave the rasters out")
     args = parser.parse_args()
+    if not args.bootstrap_only:
+        time_counting(args)
+    print_bootstraps(np.random.default_rng(args.seed))
+
+
+def time_counting(args: argparse.Namespace) -> None:
+    """Count a pair of rasters and print."""
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         paths = write_pair(Path(folder), args.side, np.random.default_rng(args.seed))
         print(f"same matrix as numpy: {check(paths)}")

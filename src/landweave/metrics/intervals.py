@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from landweave.errors import AssessmentError
 from landweave.metrics.accuracy import ScoreName, score_parts
+from landweave.metrics.draws import draw_totals
 
 __all__ = ["IntervalMethod", "bootstrap_scores", "effective_n", "make_interval", "wilson_interval", "z_value"]
 
@@ -22,9 +23,6 @@ Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _EDGE = 1e-12
 """Shares whose p (1 - p) is below this are 0 or 1 but for rounding."""
-
-_DRAW_CELLS = 2_000_000
-"""Block numbers drawn at a time in a bootstrap: 16 MB."""
 
 
 def z_value(level: float = 0.95) -> float:
@@ -135,15 +133,7 @@ def bootstrap_scores(
     n_groups = parts.shape[0]
     if n_groups < 2 or draws < 2:
         raise AssessmentError(f"a bootstrap of {draws} draws from {n_groups} groups has no spread; it needs at least 2 of each")
-    flat = parts.reshape(n_groups, -1)
-    drawn = np.empty((draws, flat.shape[1]))
-    step = max(1, _DRAW_CELLS // n_groups)
-    for start in range(0, draws, step):
-        n = min(step, draws - start)
-        picks = rng.integers(n_groups, size=(n, n_groups)) + np.arange(n)[:, None] * n_groups
-        times = np.bincount(picks.ravel(), minlength=n * n_groups).reshape(n, n_groups)
-        drawn[start : start + n] = times.astype(np.float64) @ flat
-    drawn = drawn.reshape(draws, *parts.shape[1:])
+    drawn = draw_totals(parts.reshape(n_groups, -1), size=n_groups, draws=draws, rng=rng).reshape(draws, *parts.shape[1:])
     result: dict[str, NDArray[np.float64]] = {}
     for name in scores:
         score = score_parts(drawn, name)

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landweave.errors import AssessmentError
+from landweave.metrics.draws import draw_totals
 from landweave.metrics.units import UnitSample
 
 __all__ = ["bootstrap_matrices", "percentile_interval"]
 
 Floats = NDArray[np.float64]
-
-_DRAW_CELLS = 2_000_000
-"""Unit numbers drawn at a time: 16 MB."""
 
 
 def bootstrap_matrices(sample: UnitSample, *, draws: int = 1000, rng: np.random.Generator) -> Floats:
@@ -46,15 +44,14 @@ def bootstrap_matrices(sample: UnitSample, *, draws: int = 1000, rng: np.random.
         raise AssessmentError(f"a bootstrap of {draws} draws from {n_groups} first-stage units has no spread; it needs at "
                               "least 2 of each")  # fmt: skip
     k = sample.n_classes
-    inside = sample.map_index >= 0
     cells = np.zeros((draws, k * k))
-    plain = sample.psu is None and bool((sample.reference.max(axis=1) > 1 - 1e-9).all())
     for h in np.unique(stratum):
-        here = stratum == h
-        if plain:
-            cells += _draw_plain(sample, here, inside, draws, rng)
+        units = _sum_units(sample, stratum == h, groups)
+        n = len(units)
+        if n == 1:
+            cells += units
         else:
-            cells += _draw_groups(sample, here, inside, groups, draws, rng)
+            cells += draw_totals(units, size=n - 1, draws=draws, rng=rng) * (n / (n - 1))
     total = cells.sum(axis=1, keepdims=True)
     made = np.divide(cells, total, out=np.full(cells.shape, np.nan), where=total > 0)
     return np.asarray(made.reshape(draws, k, k))
@@ -66,44 +63,14 @@ def _design_of(sample: UnitSample) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return sample.groups, stratum
 
 
-def _draw_plain(
-    sample: UnitSample, here: NDArray[np.bool_], inside: NDArray[np.bool_], draws: int, rng: np.random.Generator
-) -> Floats:
-    """Replicate a stratum of single units with one label each: the counts of its distinct cells are multinomial."""
-    k, n = sample.n_classes, int(here.sum())
-    cell = np.where(inside[here], sample.map_index[here] * k + sample.reference[here].argmax(axis=1), k * k)
-    keys = np.column_stack([cell, sample.weight[here]])
-    found, times = np.unique(keys, axis=0, return_counts=True)
-    drawn = rng.multinomial(n - 1, times / n, size=draws) * (n / (n - 1)) if n > 1 else np.broadcast_to(times, (draws, 1))
-    made = np.zeros((draws, k * k + 1))
-    for column, (at, weight) in enumerate(found):
-        made[:, int(at)] += weight * drawn[:, column]
-    return np.asarray(made[:, : k * k])
-
-
-def _draw_groups(
-    sample: UnitSample, here: NDArray[np.bool_], inside: NDArray[np.bool_], groups: NDArray[np.int64], draws: int,
-    rng: np.random.Generator,
-) -> Floats:  # fmt: skip
-    """Replicate a stratum of clusters, or of units whose labels are shared, by drawing whole units."""
-    k = sample.n_classes
+def _sum_units(sample: UnitSample, here: NDArray[np.bool_], groups: NDArray[np.int64]) -> Floats:
+    """Give for each first-stage unit of a stratum the weighted sum of its cells (n, K * K); 0 where it lies off the map."""
     index = np.unique(groups[here], return_inverse=True)[1]
-    n = int(index.max()) + 1
-    # one row per first-stage unit, each the weighted sum of its cells
-    parts = np.zeros((n, k, k))
-    used = inside[here]
-    np.add.at(parts, (index[used], sample.map_index[here][used]), (sample.weight[:, None] * sample.reference)[here][used])
-    flat = parts.reshape(n, k * k)
-    if n == 1:
-        return np.asarray(np.broadcast_to(flat, (draws, k * k)))
-    made = np.empty((draws, k * k))
-    step = max(1, _DRAW_CELLS // n)
-    for start in range(0, draws, step):
-        m = min(step, draws - start)
-        picks = rng.integers(n, size=(m, n - 1), dtype=np.int32) + np.arange(m, dtype=np.int64)[:, None] * n
-        times = np.bincount(picks.ravel(), minlength=m * n).reshape(m, n)
-        made[start : start + m] = times.astype(np.float64) @ flat * (n / (n - 1))
-    return made
+    used = sample.map_index[here] >= 0
+    made = np.zeros((int(index.max()) + 1, sample.n_classes, sample.n_classes))
+    shares = (sample.weight[:, None] * sample.reference)[here][used]
+    np.add.at(made, (index[used], sample.map_index[here][used]), shares)
+    return made.reshape(len(made), -1)
 
 
 def percentile_interval(drawn: NDArray[Any], level: float = 0.95) -> tuple[Floats, Floats]:
