@@ -10,7 +10,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from landweave.cube import make_inputs, read_blocks
+from landweave.cube import CubeOptions, load_cube, make_inputs, read_blocks
 from landweave.errors import CubeError, MapError
 from landweave.grid import Window, crs_of, make_geobox, pixel_area_m2, resolve_crs, to_coords
 from landweave.io.lineage import read_lineage
@@ -44,6 +44,18 @@ def test_the_map_has_no_seams_it_equals_the_prediction_of_the_whole_array(model,
     with rasterio.open(product.files["proba"]) as src:
         quantised = np.where(nodata, 255, np.rint(250 * np.nan_to_num(proba.astype(np.float64))))
         np.testing.assert_array_equal(src.read(), quantised)
+
+
+def test_maps_by_objects_are_the_same_for_any_block_and_worker(mapping, scenes, tmp_path):
+    asked = CubeOptions(segments={"size_px": 20, "window_px": 64}, place={"encodings": ["sine_cosine"]})
+    cubes = load_cube(scenes, options=asked)
+    model = mapping.SegmentModel(cubes)
+    files = []
+    for block_px, workers in ((512, 1), (48, 2)):
+        folder = tmp_path / str(block_px)
+        predict_map(model, cubes, folder, options=MapOptions(block_px=block_px), workers=workers)
+        files.append((folder / "proba.tif").read_bytes())
+    assert files[0] == files[1]
 
 
 def test_nodata_in_is_nodata_out_in_every_product(model, cubes, tmp_path):

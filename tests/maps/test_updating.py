@@ -12,6 +12,7 @@ import pytest
 import rasterio
 
 from landweave.cube import CubeOptions, load_cube
+from landweave.cube.derived_options import SegmentCubeOptions
 from landweave.errors import MapError, OutputExistsError
 from landweave.io.rasters import close_rasters
 from landweave.maps import MapOptions, SmoothOptions, predict_map, update_map
@@ -89,6 +90,19 @@ def test_changed_image_with_smoothing_redoes_the_margin_too(mapping: Any, with_p
     update_map(model, cubes, tmp_path / "out", options=options)
     assert model.calls < 12
     predict_map(model, cubes, tmp_path / "fresh", options=options)
+    assert products(tmp_path / "out") == products(tmp_path / "fresh")
+
+
+def test_changed_image_redoes_all_blocks_whose_segments_it_may_change(mapping: Any, with_patch: Any, tmp_path: Path) -> None:
+    by_objects = PERIOD.model_copy(update={"segments": SegmentCubeOptions(size_px=20, window_px=64)})
+    cubes = load_cube(with_patch, options=by_objects)
+    predict_map(mapping.SegmentModel(cubes), cubes, tmp_path / "out", options=MapOptions(block_px=32))
+    change(tmp_path / "in" / "patch.tif", slice(0, 10))
+    cubes = load_cube(with_patch, options=by_objects)
+    model = mapping.SegmentModel(cubes)
+    update_map(model, cubes, tmp_path / "out", options=MapOptions(block_px=32))
+    assert model.calls == 12  # of 35: rows 64 to 192, columns 64 to the edge
+    predict_map(model, cubes, tmp_path / "fresh", options=MapOptions(block_px=32))
     assert products(tmp_path / "out") == products(tmp_path / "fresh")
 
 

@@ -1,6 +1,6 @@
-"""Options of the cubes that Landweave makes itself: terrain from an elevation model, and place.
+"""Options of the cubes that Landweave makes itself: terrain from an elevation model, place, and segments.
 
-Receives what a recipe says under `cube: terrain` and `cube: place`.
+Receives what a recipe says under `cube: terrain`, `cube: place` and `cube: segments`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pydantic import Field, field_validator, model_validator
 
 from landweave.errors import BandError
 from landweave.features.place import SINE_COSINE, harmonic_names
+from landweave.features.segment_statistics import check_measures
+from landweave.features.segments import SegmentOptions
 from landweave.features.terrain import get_measure
 from landweave.types import Options
 
-__all__ = ["PlaceOptions", "TerrainOptions"]
+__all__ = ["PlaceOptions", "SegmentCubeOptions", "TerrainOptions"]
 
 
 class TerrainOptions(Options):
@@ -77,3 +79,37 @@ class PlaceOptions(Options):
         """Bands in order: encodings as listed, then distances."""
         own = {"sine_cosine": SINE_COSINE, "harmonics": harmonic_names(self.degree)}
         return (*(b for e in self.encodings for b in own[e]), *(f"distance_{name}" for name in self.distances))
+
+
+class SegmentCubeOptions(SegmentOptions):
+    """Bands that measure the segment a pixel belongs to: `red_mean`, `red_std`, `area_px`."""
+
+    source: str | None = Field(
+        None, description="source that segments are cut from; by default the only one with the output grid's pixels"
+    )
+    bands: tuple[str, ...] | None = Field(None, min_length=1, description="bands measured; by default all of the source")
+    by: tuple[str, ...] | None = Field(
+        None, min_length=1, description="bands that segments are cut by, as their mean over time; by default those measured"
+    )
+    statistics: tuple[str, ...] = Field(
+        ("mean", "std"), description="of each band's values in a segment: mean, std, min, max, median, percentiles p1 to p99"
+    )
+    shapes: tuple[str, ...] = Field(
+        ("area_px",), description="area_px, perimeter_px, compactness, elongation, rectangularity"
+    )
+    range: tuple[float, float] | dict[str, tuple[float, float]] | None = Field(
+        None, description="values that count as 0 and 1 when segments are cut, one pair or one per band; by default 0..0.6 for "
+        "reflectance, -1..1 for indices, -30..0 dB for backscatter; the same for training and mapping",
+    )  # fmt: skip
+    window_px: int = Field(512, ge=64, le=1024, description="side of the windows that are segmented one by one")
+
+    @model_validator(mode="after")
+    def _measures_exist(self) -> SegmentCubeOptions:
+        try:
+            check_measures(self.statistics, self.shapes)
+        except BandError as err:
+            raise ValueError(str(err)) from err
+        for low, high in self.range.values() if isinstance(self.range, dict) else (self.range or (0, 1),):
+            if not high > low:
+                raise ValueError(f"range is {low:g}..{high:g}; give the lower value first")
+        return self

@@ -23,6 +23,7 @@ from landweave.cube.plan import CubePlan
 from landweave.cube.planning import plan_cube, select_dates
 from landweave.cube.probe import probe_plan
 from landweave.cube.reading import OutsideCount, read_plan
+from landweave.cube.segments import SEGMENTS, make_segments
 from landweave.cube.sharpen import plan_sharpen
 from landweave.cube.spatial import SpatialPlan, check_spatial, plan_spatial, read_spatial
 from landweave.cube.terrain import TERRAIN, make_terrain
@@ -158,6 +159,7 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
     cubes: dict[str, xr.DataArray] = {}
     plans: list[CubePlan] = []
     spatial: list[SpatialPlan | None] = []
+    readers: dict[str, tuple[PlanReader, CubePlan]] = {}
     notes: list[str] = list(told)
     if options.terrain is not None:
         scene, said = make_terrain(chosen, headers, geobox, options)
@@ -183,9 +185,13 @@ def load_cube(scenes: Sequence[Scene] | Mapping[str, Sequence[Scene]], *, option
             notes += said
         if plan.bands:
             cubes[name] = _to_xarray(plan, bands, around)
+            if name in sources:
+                readers[name] = (PlanReader(plan, around), plan)
     _check_names(plans, options)
     stored = [b for p in plans for b in p.stored]
     check_spatial(spatial, stored, radar=options.radar, texture=options.texture, sharpen=options.sharpen)
+    if options.segments is not None:
+        cubes[SEGMENTS] = make_segments({n: cubes[n] for n in readers}, readers, geobox, options.segments)
     if options.place is not None:
         if PLACE in cubes:
             raise CubeError(f"a source is named {PLACE!r}, as the cube of cube: place is; name the source otherwise")

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from landweave.cube.derived_options import PlaceOptions, TerrainOptions
+from landweave.cube.derived_options import PlaceOptions, SegmentCubeOptions, TerrainOptions
 from landweave.cube.grids import find_tile
 from landweave.cube.series_options import (
     CompositeOptions,
@@ -79,6 +79,9 @@ class CubeOptions(Options):
     )
     place: PlaceOptions | None = Field(
         None, description="Bands of longitude and latitude and distances to vector features, as a static cube named place."
+    )
+    segments: SegmentCubeOptions | None = Field(
+        None, description="Measures of the segment a pixel belongs to, as a static cube named segments; {} for the defaults."
     )
     coregister: CoregisterOptions | None = Field(
         None, description="Shift of each scene against a reference, reported and applied; {} for the defaults."

@@ -24,6 +24,7 @@ from landweave.cube.backend import find_reader, make_cube
 from landweave.cube.load import PlanReader
 from landweave.cube.place import PlaceReader
 from landweave.cube.reading import OutsideCount
+from landweave.cube.segments import SegmentReader
 from landweave.errors import DiskFullError, OutputExistsError
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs, split_blocks
 from landweave.io.files import check_disk, is_disk_full
@@ -95,7 +96,7 @@ def list_sources(cube: xr.DataArray) -> tuple[str, ...]:
     reader = find_reader(cube)
     if isinstance(reader, PlanReader):
         return reader.plan.paths
-    if isinstance(reader, PlaceReader):
+    if isinstance(reader, PlaceReader | SegmentReader):
         return reader.paths
     path = getattr(reader, "path", None)
     return (str(path),) if path else ()

@@ -15,6 +15,8 @@ import numpy as np
 from pydantic import BaseModel
 
 import landweave
+from landweave.cube.place import PlaceReader
+from landweave.cube.segments import SegmentReader
 from landweave.errors import MapError
 from landweave.grid import crs_of, geobox_of
 from landweave.io.files import sha256_json
@@ -134,12 +136,33 @@ def _cube_key(cubes: CubeSet, name: str) -> dict[str, Any]:
     reader = _reader_of(cube)
     plan, spatial = (getattr(reader, part, None) for part in ("plan", "spatial"))
     reading = _reading_keys(plan)
+    if isinstance(reader, SegmentReader):
+        reading = _widen_reading(reading, reader)
+    elif isinstance(reader, PlaceReader):
+        reading = {"reading": sha256_json(_to_plain(reader.options))}
     if spatial is not None:  # a pixel then depends on files beyond its own place, which an update could not trace
         reading = {"reading": sha256_json([reading, _to_plain(spatial)])}
     return {
         "bands": [str(b) for b in cube["band"].values], "times": times, "transform": [float(v) for v in affine[:6]],
         "shape": list(cube.shape), **reading,
     }  # fmt: skip
+
+
+def _widen_reading(reading: Mapping[str, Any], reader: SegmentReader) -> dict[str, Any]:
+    """Widen the windows that files may touch to the windows that are segmented as a whole."""
+    how = [reading["reading"], _to_plain(reader.options), reader.measured, sorted(reader.by.items())]
+    source = _to_plain(getattr(reader.source, "spatial", None))
+    if source is not None:  # as in `_cube_key`: what looks around a pixel cannot be traced by an update
+        return {"reading": sha256_json([how, source, reading.get("files")])}
+    side = reader.options.window_px
+    files = {}
+    for path, (use, *windows) in reading.get("files", {}).items():
+        wide = []
+        for row, col, height, width in windows:
+            top, left = row // side * side, col // side * side
+            wide.append([top, left, -(-(row + height) // side) * side - top, -(-(col + width) // side) * side - left])
+        files[path] = [use, *wide]
+    return {"reading": sha256_json(how), "files": files}
 
 
 def _to_plain(value: Any) -> Any:
@@ -185,7 +208,10 @@ def _reader_of(cube: xr.DataArray) -> Any:
 def _source_stamps(cubes: CubeSet) -> dict[str, str]:
     stamps: dict[str, str] = {}
     for name, cube in cubes.cubes.items():
-        sources = _list_sources(cube)
+        reader = _reader_of(cube)
+        sources = list(reader.paths) if isinstance(reader, PlaceReader) else _list_sources(cube)
+        if isinstance(reader, PlaceReader) and not sources:  # computed from the grid alone
+            continue
         if sources is None:
             stamps[f"cube {name}"] = hashlib.sha256(np.ascontiguousarray(cube.values).data).hexdigest()
         elif not sources:
