@@ -78,6 +78,8 @@ def test_files_in_decibels_lie_outside_linear_power():
     ("planetscope-8b", "green_i", "green05"),
     ("palsar-2-mosaic", "sl_HV", "hv"), ("copernicus-dem", "DSM", "elevation"), ("esa-worldcover", "worldcover", "map"),
     ("sentinel-1-grd", "Sigma0_VV", "vv"), ("aerial-rgbn", "N", "nir"), ("landsat-oli-c2-l2", "nir08", "nir"),
+    ("modis-mod13q1", "250m_16_days_NDVI", "ndvi"), ("modis-mod13q1", "NIR_reflectance", "nir"),
+    ("palsar-2-mosaic", "qa", "mask"), ("sentinel-1-rtc", "HH", "hh"),
 ])  # fmt: skip
 def test_products_bands_are_found_by_their_own_names(sensor, alias, name):
     assert get_sensor(sensor).get_band(alias).name == name
@@ -89,13 +91,18 @@ def test_palsar_counts_become_the_amplitude_of_gamma_naught():
     np.testing.assert_allclose(20 * np.log10(counts * band.scale), 10 * np.log10(counts**2) - 83)
 
 
-@pytest.mark.parametrize(("sensor", "n"), [("enmap-l2a", 224), ("prisma-l2d", 224)])
+@pytest.mark.parametrize(("sensor", "n"), [("enmap-l2a", 224), ("prisma-l2d", 230)])
 def test_spectrometers_name_the_bands_nearest_to_the_usual_ones(sensor, n):
     bands = get_sensor(sensor).bands
     red, reference = get_sensor(sensor).get_band("red"), get_sensor("sentinel-2-l2a").get_band("red")
     assert len(bands) == n
     assert abs(red.center_nm - reference.center_nm) == min(abs(b.center_nm - reference.center_nm) for b in bands)
     assert get_sensor(sensor).get_band(red.aliases[0]) is red
+
+
+def test_thematic_mapper_sees_infrared_from_760_nm():
+    band = get_sensor("landsat-tm-c2-l2").get_band("nir")
+    assert (band.center_nm - band.width_nm / 2, band.center_nm + band.width_nm / 2) == (760, 900)
 
 
 def test_wavelengths_in_descriptions_name_the_bands_of_a_spectrometer():

@@ -29,7 +29,7 @@ def make_sensor() -> Sensor:
     )
     return Sensor(
         "cbers4-awfi", "CBERS-4 AWFI, surface reflectance and indices", (*optical, *indices),
-        source="INPE, CBERS-4 cameras (AWFI: bands 13 to 16, 64 m at nadir); coding (int16 x 10000, -9999): collection "
-        "CB4_64_16D_STK of the Brazil Data Cube, Ferreira et al. 2020, doi:10.3390/rs12244033",
+        source="edges and pixel: NASA NSSDCA, CBERS-4 (2014-079A); coding (int16 x 10000, -9999): configuration of the R "
+        "package sits for the Brazil Data Cube's collection CB4-16D-2 (cube: Ferreira et al. 2020, doi:10.3390/rs12244033)",
         pattern="{tile}_{start:%Y-%m-%d}_{end:%Y-%m-%d}_{band}.tif",
     )  # fmt: skip

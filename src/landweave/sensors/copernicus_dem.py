@@ -16,6 +16,7 @@ def make_sensor() -> Sensor:
     )  # fmt: skip
     return Sensor(
         "copernicus-dem", "Copernicus DEM, metres above EGM2008", (elevation,),
-        source="Copernicus DEM Product Handbook GEO.2018-1988-2 (AIRBUS 2022), sections 1.3 and 2.2: float32 metres, vertical "
-        "datum EGM2008, void -32767, water edited flat",
+        source="surface with buildings and trees, water edited flat, vertical datum EGM2008 (EPSG:3855): Earth Engine "
+        "catalogue, COPERNICUS/DEM/GLO30; -32767 of voids is nominal, not confirmed against the Product Handbook (files "
+        "state their own)",
     )  # fmt: skip

@@ -38,7 +38,7 @@ def make_sensor() -> Sensor:
     return Sensor(
         "enmap-l2a", "EnMAP level 2A, surface reflectance, 224 bands",
         make_spectrum((*_VNIR, *_SWIR), widths, scale=1e-4, nodata=-32768, resolution_m=30.0),
-        source="centres: DLR, EnMAP_Spectral_Bands_update.xlsx (beside the EnMAP product specification); mean widths: Guanter "
-        "et al. 2015, doi:10.3390/rs70708830, table 2; coding: EnMAP Level 2A product specification EN-PCV-ICD-2009 "
-        "(reflectance x 10000, -32768)",
+        source="centres: DLR, EnMAP_Spectral_Bands_update.xlsx, as quoted to 0.001 nm in public code (a product's "
+        "METADATA.XML states its own, with GainOfBand); mean widths: Guanter et al. 2015, doi:10.3390/rs70708830; x 10000 "
+        "and -32768 are nominal, not confirmed against EN-PCV-ICD-2009",
     )  # fmt: skip

@@ -13,5 +13,6 @@ def make_sensor() -> Sensor:
                    aliases=("ESA_WORLDCOVER_10M_MAP", "worldcover", "classification"))  # fmt: skip
     return Sensor(
         "esa-worldcover", "ESA WorldCover land cover at 10 m", (classes,),
-        source="Zanaga et al. 2022, ESA WorldCover 10 m 2021 v200, doi:10.5281/zenodo.7254221; Product User Manual, classes",
+        source="codes: Earth Engine catalogue, ESA/WorldCover/v200; Zanaga et al. 2022, ESA WorldCover 10 m 2021 v200, "
+        "doi:10.5281/zenodo.7254221; 0 as nodata is nominal",
     )  # fmt: skip

@@ -25,14 +25,15 @@ QA_RADSAT_BITS = (0, 1, 2, 3, 4, 5, 6)
 _SCALE, _OFFSET = 2.75e-5, -0.2
 _ST_SCALE, _ST_OFFSET = 0.00341802, 149.0
 _SOURCE = (
-    "USGS LSDS-1618 (Landsat 4-7) and LSDS-1619 (Landsat 8-9) Collection 2 Level 2 Science Product Guide, tables of bands, "
-    "scale factors and QA; band edges: USGS 'What are the band designations for the Landsat satellites?'"
+    "scale, offset, fill: USGS FAQ 'How do I use a scale factor with Landsat Level-2 science products?'; bits of QA_PIXEL "
+    "and QA_RADSAT, edges of OLI and TIRS: Earth Engine catalogue, LANDSAT/LC08/C02/T1_L2 (after USGS LSDS-1619); edges of "
+    "TM: USGS band designations; ETM+'s differ in nir (770-900 nm) and swir22 (2090-2350 nm)"
 )
 _PATTERN = "{platform}_{level}_{tile}_{date:%Y%m%d}_{processed}_{collection}_{tier}_{band}.tif"
 
-# common name, number, first and last wavelength nm; centre and width are their middle and difference
+# common name, number, first and last wavelength nm (TM: Landsat 4 and 5); centre and width are their middle and difference
 _TM = (
-    ("blue", 1, 450.0, 520.0), ("green", 2, 520.0, 600.0), ("red", 3, 630.0, 690.0), ("nir", 4, 770.0, 900.0),
+    ("blue", 1, 450.0, 520.0), ("green", 2, 520.0, 600.0), ("red", 3, 630.0, 690.0), ("nir", 4, 760.0, 900.0),
     ("swir16", 5, 1550.0, 1750.0), ("swir22", 7, 2080.0, 2350.0),
 )  # fmt: skip
 _OLI = (

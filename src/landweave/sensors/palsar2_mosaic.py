@@ -25,11 +25,11 @@ def make_sensor() -> Sensor:
         for pol in ("hh", "hv")
     )  # fmt: skip
     angle = Band(
-        "incidence", "other", nodata=0, valid_range=(0.0, 90.0), resolution_m=25.0, unit="degrees", aliases=("linci",)
+        "incidence", "other", nodata=0, valid_range=(0.0, 90.0), resolution_m=25.0, unit="degrees", aliases=("linci", "angle")
     )
-    mask = Band("mask", "mask", nodata=0, resolution_m=25.0, unit="class")
+    mask = Band("mask", "mask", nodata=0, resolution_m=25.0, unit="class", aliases=("qa",))
     return Sensor(
         "palsar-2-mosaic", "PALSAR and PALSAR-2 yearly mosaic, L-band amplitude", (*radar, angle, mask),
-        source="JAXA EORC, Global 25 m Resolution PALSAR-2/PALSAR Mosaic, dataset description (calibration, mask values); "
-        "method: Shimada et al. 2014, doi:10.1016/j.rse.2014.04.014",
+        source="calibration, mask values: Earth Engine catalogue, JAXA/ALOS/PALSAR/YEARLY/SAR_EPOCH (after JAXA EORC's dataset "
+        "description 2.1.2); method: Shimada et al. 2014, doi:10.1016/j.rse.2014.04.014",
     )  # fmt: skip

@@ -24,7 +24,7 @@ _CENTERS = (
     2127.3, 2135.5, 2143.5, 2151.4, 2159.6, 2167.5, 2175.3, 2183.4, 2191.1, 2199.1, 2206.8, 2214.6, 2222.4, 2230.0,
     2237.9, 2245.4, 2253.1, 2260.9, 2268.3, 2276.1, 2283.5, 2290.8, 2298.6, 2305.7, 2313.2, 2320.9, 2327.8, 2335.5,
     2342.8, 2349.8, 2357.3, 2364.6, 2371.6, 2378.8, 2386.1, 2393.0, 2400.0, 2407.6, 2414.4, 2421.2, 2428.7, 2435.5,
-    2442.4, 2449.1, 2456.6,
+    2442.4, 2449.1, 2456.6, 2463.0, 2469.6, 2477.1, 2483.8, 2490.2, 2497.1,
 )  # fmt: skip
 _FIRST_SWIR = 978.0
 _VNIR_WIDTH, _SWIR_WIDTH = 11.0, 11.5
@@ -34,14 +34,15 @@ def make_sensor() -> Sensor:
     """Make the table of PRISMA level 2D as joined to one file, VNIR first.
 
     The stored counts span `L2ScaleVnirMin` to `L2ScaleVnirMax` (`L2ScaleSwirMin`, ...) of each product, so that the table has
-    no scale: software that converts the HDF5 file writes reflectance, else the recipe states it. Bands above 2457 nm are left
-    out.
+    no scale: software that converts the HDF5 file writes reflectance, else the recipe states it: reflectance is min + count
+    (max - min) / 65535, and 0 is empty. The cubes are `HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/VNIR_Cube` and `SWIR_Cube`.
     """
     widths = [_VNIR_WIDTH if nm < _FIRST_SWIR else _SWIR_WIDTH for nm in _CENTERS]
     return Sensor(
         "prisma-l2d", "PRISMA level 2D, surface reflectance", make_spectrum(
             _CENTERS, widths, scale=None, nodata=0, resolution_m=30.0,
         ),
-        source="ASI, PRISMA Products Specification Document 2.3 (level 2D: attributes List_Cw_Vnir and List_Cw_Swir hold the "
-        "centres, L2Scale* the coding; widths 9-13 and 9-14.5 nm); centres: those of one product",
+        source="structure, attributes (List_Cw_Vnir, List_Cw_Swir, L2Scale*) and coding: public readers of the HDF5 files "
+        "(prismaread and others); centres: those of one product, as public code repeats them (data set MUMUCD); widths are "
+        "nominal, not confirmed against ASI's Products Specification Document",
     )  # fmt: skip

@@ -7,8 +7,8 @@ from landweave.types import Band, Sensor
 __all__ = ["make_db", "make_sensor"]
 
 _SOURCE = (
-    "ESA, Sentinel-1 Product Definition S1-RS-MDA-52-7440 (GRD, 10 m pixels of IW high resolution) and Radiometric Calibration "
-    "of S-1 Level-1 Products (Miranda and Meadows 2015): sigma0 = DN ** 2 / A ** 2"
+    "polarisations, 10 m pixels, decibels as 10 log10, angle from the ellipsoid: Earth Engine catalogue, COPERNICUS/S1_GRD; "
+    "sigma0 = DN ** 2 / A ** 2: Miranda and Meadows 2015, Radiometric Calibration of S-1 Level-1 Products (not opened)"
 )
 
 

@@ -7,8 +7,8 @@ from landweave.types import Band, Sensor
 __all__ = ["make_db", "make_sensor"]
 
 _SOURCE = (
-    "Small 2011, doi:10.1109/TGRS.2011.2120616 (radiometric terrain correction to gamma0); C-band, 5.405 GHz: ESA SentiWiki, "
-    "S1 Mission"
+    "Small 2011, doi:10.1109/TGRS.2011.2120616 (radiometric terrain correction to gamma0); C-band, 5.405 GHz: Earth Engine "
+    "catalogue, COPERNICUS/S1_GRD"
 )
 
 
@@ -18,7 +18,7 @@ def _make(name: str, title: str, valid_range: tuple[float, float], unit: str) ->
             pol, "backscatter", nodata=None, valid_range=valid_range, resolution_m=10.0, unit=unit,
             aliases=(f"{pol}_db", f"gamma0_{pol}", f"sigma0_{pol}"),
         )
-        for pol in ("vv", "vh")
+        for pol in ("vv", "vh", "hh", "hv")
     )  # fmt: skip
     return Sensor(name, title, bands, _SOURCE)
 

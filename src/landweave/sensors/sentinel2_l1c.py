@@ -14,7 +14,6 @@ def make_sensor() -> Sensor:
     cirrus = sentinel2_l2a.make_optical((("cirrus", "B10", 1373.5, 29.0, 60.0),))
     return Sensor(
         "sentinel-2-l1c", "Sentinel-2 MSI level 1C, top-of-atmosphere reflectance", (*optical[:10], *cirrus, *optical[10:]),
-        source="ESA SentiWiki, S2 Mission, table of MSI spectral bands (S2A centres and widths); coding: Sentinel-2 Products "
-        "Specification Document S2-PDGS-TAS-DI-PSD 14.9",
+        source=sentinel2_l2a.BANDS_SOURCE + "; scale: Earth Engine catalogue, COPERNICUS/S2",
         pattern="T{tile}_{date:%Y%m%dT%H%M%S}_{band}.jp2",
     )  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 from landweave.sensors.ranges import REFLECTANCE_RANGE
 from landweave.types import Band, Sensor
 
-__all__ = ["SCL_CLASSES", "SCL_CLEAR", "SCL_NAMES", "make_optical", "make_sensor"]
+__all__ = ["BANDS_SOURCE", "SCL_CLASSES", "SCL_CLEAR", "SCL_NAMES", "make_optical", "make_sensor"]
 
-# common name, band, centre nm, width nm (both of Sentinel-2A; 2B and 2C differ by a few nm at most), resolution m
+# common name, band, centre nm, width nm, resolution m; of Sentinel-2A. Centres of 2B: 442.3, 492.1, 559.0, 665.0, 703.8, 739.1,
+# 779.7, 833.0, 864.0, 943.2, 1610.4, 2185.7: at most 3.3 nm away but for B12 (16.7 nm)
 _TABLE = (
     ("coastal", "B01", 442.7, 20.0, 60.0),
     ("blue", "B02", 492.7, 65.0, 10.0),
@@ -22,6 +23,12 @@ _TABLE = (
     ("swir16", "B11", 1613.7, 90.0, 20.0),
     ("swir22", "B12", 2202.4, 174.0, 20.0),
 )
+BANDS_SOURCE = (
+    "centres of S2A and S2B: data card of Major TOM Core-S2L1C, which repeats ESA's table (blue 492.4 nm there); widths are "
+    "nominal, within 1 nm of ESA's (21, 66, 36, 31, ...), and not confirmed against SentiWiki"
+)
+"""Where centres and widths of MSI come from."""
+
 _OLD_NAMES = {"rededge071": "rededge1", "rededge075": "rededge2", "rededge078": "rededge3"}
 
 SCL_CLASSES = {
@@ -62,7 +69,8 @@ def make_sensor() -> Sensor:
     scl = Band("scl", "mask", nodata=0, resolution_m=20.0, aliases=("SCL",), unit="class")
     return Sensor(
         "sentinel-2-l2a", "Sentinel-2 MSI level 2A, surface reflectance", (*make_optical(_TABLE), scl),
-        source="ESA SentiWiki, S2 Mission, table of MSI spectral bands (S2A centres and widths); coding and SCL: Sentinel-2 "
-        "Products Specification Document S2-PDGS-TAS-DI-PSD 14.9",
+        source=BANDS_SOURCE + "; classes of SCL and scale: Earth Engine catalogue, COPERNICUS/S2_SR "
+        "(google/earthengine-catalog); offset of -1000 since baseline 04.00: ESA SentiWiki, S2 Products, as quoted in "
+        "openeo-geopyspark-driver issue 1051",
         pattern="T{tile}_{date:%Y%m%dT%H%M%S}_{band}_{size}m.jp2",
     )  # fmt: skip
