@@ -1,39 +1,31 @@
 """Raster files: what a file says about itself, and windows of it on any grid.
 
-Receives paths and GeoBoxes; hands on `RasterInfo` and plain arrays in stored values. Handles are kept open per thread.
+Receives paths and GeoBoxes; hands on `RasterInfo` and plain arrays in stored values. `io.handles` keeps the files open.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window as RioWindow
 
-from landweave.errors import GridError, SourceError
+from landweave.errors import GridError
 from landweave.grid import Window, crs_of, resolve_crs
-from landweave.io import remote
+from landweave.io.handles import RasterHandle, close_rasters, read_with
 
-__all__ = ["RasterInfo", "close_rasters", "read_flags", "read_info", "read_window"]
+__all__ = ["RasterInfo", "Stored", "close_rasters", "read_flags", "read_info", "read_stored", "read_window"]
 
-_MAX_OPEN = 128
 _MAX_VALUES = 16_000_000
 """Source values that one read for resampling may hold; windows that need more are read in parts."""
 METHODS = ("nearest", "bilinear", "cubic", "average", "mode")
 """Resampling methods of `read_window`."""
-_handles = threading.local()
-T = TypeVar("T")
 Judge = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.bool_]]
 """Takes stored values and their validity (y, x), gives flags of that shape."""
 
@@ -71,81 +63,27 @@ class RasterInfo:
     overviews: tuple[int, ...] = ()
 
 
-def _open(path: str) -> Any:
-    local = path if path.startswith("/vsi") or "://" in path or ":" in path[2:] else None
-    if local is None and not Path(path).exists():
-        raise SourceError(f"file {path} does not exist")
-    try:
-        return _open_gdal(path)
-    except RasterioIOError as err:
-        if remote.is_remote(path):
-            raise SourceError(f"{remote.plain_url(path)} cannot be opened (absent, truncated, refused, or the server is slow): "
-                              f"{remote.hide_signature(str(err))}") from err  # fmt: skip
-        raise SourceError(f"{path} is not a raster that GDAL can open (truncated? another kind of file?): {err}") from err
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Layers as they are stored.
 
+    Attributes:
+        values: (layer, y, x).
+        valid: Likewise; None where a value is valid if it is not its layer's marker.
+        markers: One per layer, None where it has none.
+    """
 
-def _open_gdal(path: str) -> Any:
-    try:
-        return rasterio.open(remote.gdal_path(path))
-    except RasterioIOError:
-        if not remote.renew_signature(path):
-            raise
-        return rasterio.open(remote.gdal_path(path))
+    values: NDArray[Any]
+    valid: NDArray[np.bool_] | None
+    markers: Sequence[float | None] = ()
 
+    def pair(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Give values and validity."""
+        return self.values, _validity(self.values, self.markers) if self.valid is None else self.valid
 
-def _handle(path: str) -> Any:
-    cache: OrderedDict[Any, Any] | None = getattr(_handles, "cache", None)
-    if cache is None:
-        cache = _handles.cache = OrderedDict()
-    if path in cache and remote.is_signed(path) and cache[path].name != remote.gdal_path(path):
-        _forget(path)  # its signature ends: it is opened with a new one
-    if path in cache:
-        cache.move_to_end(path)
-    else:
-        cache[path] = _open(path)
-        if len(cache) > _MAX_OPEN:
-            cache.popitem(last=False)[1].close()
-    return cache[path]
-
-
-def _forget(path: str) -> None:
-    src = _handles.cache.pop(path)
-    getattr(_handles, "crs", {}).pop(src.name, None)
-    src.close()
-
-
-def _read(path: str, work: Callable[[Any], T]) -> T:
-    """Do something with a file's handle; a signed file whose signature has ended meanwhile is opened anew, once."""
-    try:
-        return work(_handle(path))
-    except RasterioError as err:
-        first = err
-    if remote.renew_signature(path):
-        _forget(path)
-        try:
-            return work(_handle(path))
-        except RasterioError as err:
-            first = err
-    shown = remote.plain_url(path) if remote.is_remote(path) else path
-    raise SourceError(f"cannot read {shown} (truncated or corrupt?): {remote.hide_signature(str(first))}") from first
-
-
-def _own_crs(src: Any) -> CRS:
-    """Give a handle's crs, parsed once per thread: parsing costs as much as reading a small window."""
-    known: dict[str, CRS] | None = getattr(_handles, "crs", None)
-    if known is None:
-        known = _handles.crs = {}
-    if src.name not in known:
-        known[src.name] = resolve_crs(src.crs)
-    return known[src.name]
-
-
-def close_rasters() -> None:
-    """Close the handles that the calling thread keeps open (a file that changed is read anew afterwards)."""
-    getattr(_handles, "crs", {}).clear()
-    cache = getattr(_handles, "cache", None)
-    while cache:
-        cache.popitem()[1].close()
+    def layer(self, i: int) -> Stored:
+        """Give one layer (1, y, x)."""
+        return Stored(self.values[i : i + 1], None if self.valid is None else self.valid[i : i + 1], self.markers[i : i + 1])
 
 
 def read_info(path: str | Path) -> RasterInfo:
@@ -154,17 +92,20 @@ def read_info(path: str | Path) -> RasterInfo:
     Raises:
         SourceError: If the file is missing, truncated or not a raster.
     """
-    with _open(str(path)) as src:
+
+    def look(handle: RasterHandle) -> RasterInfo:
+        src = handle.src
         stated = [not (s == 1.0 and o == 0.0) for s, o in zip(src.scales, src.offsets, strict=True)]
-        crs = resolve_crs(src.crs) if src.crs else None
         return RasterInfo(
-            path=str(path), geobox=GeoBox((src.height, src.width), Affine(*src.transform[:6]), crs), count=src.count,
-            dtypes=tuple(src.dtypes), descriptions=tuple(d or None for d in src.descriptions),
+            path=str(path), geobox=GeoBox(handle.shape, handle.transform, handle.crs), count=src.count, dtypes=handle.dtypes,
+            descriptions=tuple(d or None for d in src.descriptions),
             scales=tuple(s if k else None for s, k in zip(src.scales, stated, strict=True)),
             offsets=tuple(o if k else None for o, k in zip(src.offsets, stated, strict=True)),
-            nodata=tuple(src.nodatavals), driver=src.driver, block_shape=src.block_shapes[0], tags=dict(src.tags()),
+            nodata=handle.nodata, driver=src.driver, block_shape=src.block_shapes[0], tags=dict(src.tags()),
             overviews=tuple(src.overviews(1)),
         )  # fmt: skip
+
+    return read_with(str(path), look)
 
 
 def read_window(
@@ -203,18 +144,29 @@ def read_window(
         GridError: If neither the file nor the caller states a crs.
         ValueError: If the resampling method is unknown.
     """
+    stored = read_stored(
+        path, layers, geobox, window, resampling=resampling, nodata=nodata, src_crs=src_crs, decimate=decimate
+    )  # fmt: skip
+    return stored.pair()
+
+
+def read_stored(
+    path: str, layers: list[int], geobox: GeoBox, window: Window, *, resampling: str = "nearest",
+    nodata: float | None = None, src_crs: Any = None, decimate: bool = False,
+) -> Stored:  # fmt: skip
+    """Read layers as `read_window` does, but leave validity to their markers where these say it all."""
     if resampling not in METHODS:
         raise ValueError(f"no resampling named {resampling!r}; known: {', '.join(METHODS)}")
 
-    def work(src: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        direct = _shared_window(src, geobox, window, src_crs)
+    def work(handle: RasterHandle) -> Stored:
+        direct = _shared_window(handle, geobox, window, src_crs)
         if direct is not None:
-            return _read_direct(src, layers, direct, nodata)
+            return _read_direct(handle, layers, direct, nodata)
         if decimate:
-            return _read_decimated(src, layers, geobox, window, nodata, src_crs)
-        return _read_warped(src, layers, geobox, window, resampling, nodata, src_crs)
+            return Stored(*_read_decimated(handle, layers, geobox, window, nodata, src_crs))
+        return Stored(*_read_warped(handle, layers, geobox, window, resampling, nodata, src_crs))
 
-    return _read(path, work)
+    return read_with(path, work)
 
 
 def read_flags(
@@ -243,38 +195,48 @@ def read_flags(
         SourceError: If the file cannot be read; names it.
         GridError: If neither the file nor the caller states a crs.
     """
-    return _read(path, lambda src: _judge(src, layer, geobox, window, judge, (margin_px, nodata, src_crs)))
+    return read_with(path, lambda handle: _judge(handle, layer, geobox, window, judge, (margin_px, nodata, src_crs)))
 
 
 def _judge(
-    src: Any, layer: int, geobox: GeoBox, window: Window, judge: Judge, how: tuple[int, float | None, Any]
+    src: RasterHandle, layer: int, geobox: GeoBox, window: Window, judge: Judge, how: tuple[int, float | None, Any]
 ) -> NDArray[np.bool_]:  # fmt: skip
     from landweave.io import _resample
 
     margin_px, nodata, src_crs = how
-    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), Affine(*src.transform[:6]), geobox)
+    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), src.transform, geobox)
     sampling = _resample.plan_sampling(pixel_map, window, "nearest")
-    needed = sampling.source.clip((src.height, src.width))
+    needed = sampling.source.clip(src.shape)
     if needed.height == 0 or needed.width == 0:
         return np.zeros((window.height, window.width), dtype=bool)
     if needed.height * needed.width > _MAX_VALUES and window.height * window.width > 1:
         parts, axis = _halves(window)
         return np.concatenate([_judge(src, layer, geobox, p, judge, how) for p in parts], axis=axis - 1)
-    outer = needed.pad(margin_px).clip((src.height, src.width))
-    values, valid = _read_direct(src, [layer], outer, nodata)
+    outer = needed.pad(margin_px).clip(src.shape)
+    values, valid = _read_direct(src, [layer], outer, nodata).pair()
     flags = judge(values[0], valid[0])
     taken, inside = _resample.resample(flags[None].view(np.uint8), np.ones((1, *flags.shape), dtype=bool), outer, sampling)
     return np.asarray(taken[0].view(bool) & inside[0])
 
 
-def _crs_given(src: Any, src_crs: Any) -> CRS:
-    if src_crs is None and not src.crs:
-        raise GridError(f"{src.name} has no crs; state it in the recipe (crs: EPSG:...)")
-    return _own_crs(src) if src_crs is None else resolve_crs(src_crs)
+def _crs_given(src: RasterHandle, src_crs: Any) -> CRS:
+    if src_crs is not None:
+        return resolve_crs(src_crs)
+    if src.crs is None:
+        raise GridError(f"{src.src.name} has no crs; state it in the recipe (crs: EPSG:...)")
+    return src.crs
 
 
-def _shared_window(src: Any, geobox: GeoBox, window: Window, src_crs: Any) -> Window | None:
+def _shared_window(src: RasterHandle, geobox: GeoBox, window: Window, src_crs: Any) -> Window | None:
     """Give the window in the file's own pixels where the file shares the grid's crs and lattice, else None."""
+    if src.lattice is None or src.lattice[0] is not geobox or src.lattice[1] != src_crs:
+        src.lattice = geobox, src_crs, _find_lattice(src, geobox, src_crs)
+    origin: Any = src.lattice[2]
+    return None if origin is None else Window(window.row + origin[0], window.col + origin[1], window.height, window.width)
+
+
+def _find_lattice(src: RasterHandle, geobox: GeoBox, src_crs: Any) -> tuple[int, int] | None:
+    """Give the file's row and column of the grid's first pixel where both share crs and lattice."""
     a, b = geobox.affine, src.transform
     size = 1e-3 * abs(a.a)
     if any(abs(p - q) * max(geobox.shape) > size for p, q in ((a.a, b.a), (a.b, b.b), (a.d, b.d), (a.e, b.e))):
@@ -282,10 +244,10 @@ def _shared_window(src: Any, geobox: GeoBox, window: Window, src_crs: Any) -> Wi
     col, row = ~b @ (a.c, a.f)
     if abs(col - round(col)) > 1e-3 or abs(row - round(row)) > 1e-3 or _crs_given(src, src_crs) != crs_of(geobox):
         return None
-    return Window(window.row + round(row), window.col + round(col), window.height, window.width)
+    return round(row), round(col)
 
 
-def _validity(data: NDArray[Any], markers: list[float | None]) -> NDArray[np.bool_]:
+def _validity(data: NDArray[Any], markers: Sequence[float | None]) -> NDArray[np.bool_]:
     if data.dtype.kind != "f":
         valid = np.empty(data.shape, dtype=bool)
         for i, marker in enumerate(markers):
@@ -303,46 +265,45 @@ def _validity(data: NDArray[Any], markers: list[float | None]) -> NDArray[np.boo
 
 
 def _read_direct(
-    src: Any, layers: list[int], window: Window, nodata: float | None, out_shape: tuple[int, int] | None = None
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    inside = window.clip((src.height, src.width))
+    src: RasterHandle, layers: list[int], window: Window, nodata: float | None, out_shape: tuple[int, int] | None = None
+) -> Stored:
+    inside = window.clip(src.shape)
     shape = (len(layers), window.height, window.width)
-    markers = [nodata if nodata is not None else src.nodatavals[i - 1] for i in layers]
+    markers = [nodata if nodata is not None else src.nodata[i - 1] for i in layers]
     if inside.height == 0 or inside.width == 0:
-        return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
+        return Stored(np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool))
     sizes = {} if out_shape is None else {"out_shape": (len(layers), *out_shape)}
-    data = src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height), **sizes)
-    valid = _validity(data, markers)
+    data = src.src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height), **sizes)
     if inside == window:
-        return data, valid
+        return Stored(data, None, markers) if data.dtype.kind in "iu" else Stored(data, _validity(data, markers))
     full, full_valid = np.zeros(shape, dtype=data.dtype), np.zeros(shape, dtype=bool)
     rows = slice(inside.row - window.row, inside.row_end - window.row)
     cols = slice(inside.col - window.col, inside.col_end - window.col)
-    full[:, rows, cols], full_valid[:, rows, cols] = data, valid
-    return full, full_valid
+    full[:, rows, cols], full_valid[:, rows, cols] = data, _validity(data, markers)
+    return Stored(full, full_valid)
 
 
 def _read_warped(
-    src: Any, layers: list[int], geobox: GeoBox, window: Window, resampling: str, nodata: float | None, src_crs: Any
+    src: RasterHandle, layers: list[int], geobox: GeoBox, window: Window, resampling: str, nodata: float | None, src_crs: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     from landweave.io import _resample  # numba loads here, and only here
 
     crs = _crs_given(src, src_crs)
-    pixel_map = _resample.make_pixel_map(crs, Affine(*src.transform[:6]), geobox)
+    pixel_map = _resample.make_pixel_map(crs, src.transform, geobox)
     method = "nearest" if _resample.is_lattice_step(pixel_map, (*geobox.shape,)) else resampling
     sampling = _resample.plan_sampling(pixel_map, window, method)
-    inside = sampling.source.clip((src.height, src.width))
+    inside = sampling.source.clip(src.shape)
     if inside.height * inside.width * len(layers) > _MAX_VALUES and window.height * window.width > 1:
         return _read_halves(src, layers, geobox, window, resampling, nodata, src_crs)
     if inside.height == 0 or inside.width == 0:
         shape = (len(layers), window.height, window.width)
         return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
-    values, valid = _read_direct(src, layers, inside, nodata)
+    values, valid = _read_direct(src, layers, inside, nodata).pair()
     return _resample.resample(values, valid, inside, sampling)
 
 
 def _read_halves(
-    src: Any, layers: list[int], geobox: GeoBox, window: Window, *rest: Any
+    src: RasterHandle, layers: list[int], geobox: GeoBox, window: Window, *rest: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:  # fmt: skip
     """Read a window in two parts, since much coarser output pixels would need too much of the source at once."""
     parts, axis = _halves(window)
@@ -361,18 +322,18 @@ def _halves(w: Window) -> tuple[tuple[Window, Window], int]:
 
 
 def _read_decimated(
-    src: Any, layers: list[int], geobox: GeoBox, window: Window, nodata: float | None, src_crs: Any
+    src: RasterHandle, layers: list[int], geobox: GeoBox, window: Window, nodata: float | None, src_crs: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     from landweave.io import _resample
 
-    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), Affine(*src.transform[:6]), geobox)
+    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), src.transform, geobox)
     sampling = _resample.plan_sampling(pixel_map, window, "nearest")
-    inside = sampling.source.clip((src.height, src.width))
+    inside = sampling.source.clip(src.shape)
     if inside.height == 0 or inside.width == 0:
         shape = (len(layers), window.height, window.width)
         return np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool)
     height, width = min(inside.height, 2 * window.height), min(inside.width, 2 * window.width)
-    values, valid = _read_direct(src, layers, inside, nodata, (height, width))
+    values, valid = _read_direct(src, layers, inside, nodata, (height, width)).pair()
     coarse = replace(
         sampling, cols=(sampling.cols - inside.col) * (width / inside.width),
         rows=(sampling.rows - inside.row) * (height / inside.height),
