@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from landweave.cube import estimate_size, load_cube, make_inputs, season_windows
+from landweave.cube.dates import note_disjoint_dates
 from landweave.errors import SourceError
 from landweave.grid import crs_of, metres_per_pixel
 from landweave.io.cog import estimate_cog_bytes
@@ -43,7 +44,7 @@ def plan_recipe(recipe: Recipe, *, workers: int = 1, memory: str = "2GiB", cost:
         LandweaveError: What a run would raise for a missing file, a wrong band, samples off the grid.
     """
     scenes = find_all_scenes(recipe)
-    cubes = load_cube(scenes, options=recipe.cube) if scenes else None
+    cubes = note_disjoint_dates(load_cube(scenes, options=recipe.cube)) if scenes else None
     samples = _read_samples(recipe, cubes)
     tables = [_sources(scenes, cubes)] if cubes is not None else []
     tables += [_grid(recipe, cubes)] if cubes is not None else []

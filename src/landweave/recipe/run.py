@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from landweave.assess import Assessment, Baseline, CrossValidationSummary
 from landweave.assess.wording import Language
 from landweave.cube import load_cube, open_cube, write_cube
+from landweave.cube.dates import note_disjoint_dates
 from landweave.errors import AssessmentError, CubeError, RecipeError, SampleError
 from landweave.imagery import find_scenes, items_path
 from landweave.io.files import lock_folder, read_json, sha256_file, sha256_json, write_json
@@ -181,7 +182,7 @@ def make_cube(job: Job) -> CubeSet | None:
     outputs = ["cube.zarr"] if job.recipe.write_cube else []
     if job.ledger.is_finished("cube", keys, outputs) and outputs:
         return open_cube(job.folder / "cube.zarr")
-    cubes = load_cube(job.scenes, options=job.recipe.cube)
+    cubes = note_disjoint_dates(load_cube(job.scenes, options=job.recipe.cube))
     if not outputs:
         return cubes
     inputs = _records({**keys["files"], **{str(p.absolute()): keys["items"][n] for n, p in job.item_files.items()}})
