@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from landweave.cube import CubeOptions, load_cube
-from landweave.errors import SceneError, SourceError
+from landweave.errors import BandError, SceneError, SourceError
 from landweave.imagery import CatalogueOptions, SourceOptions, find_scenes, search_items
 from landweave.imagery.catalogue import items_path
 from landweave.io.rasters import close_rasters
@@ -163,6 +163,12 @@ def test_a_download_that_is_cut_goes_on_and_is_kept(server, add_item, tmp_path):
     kept.write_bytes(b"x" * kept.stat().st_size)  # damaged on disk: its checksum tells
     find_scenes(asked)
     assert server.faults.hits["/files/S2_1_red.tif"] == hits + 1
+
+
+def test_a_band_that_no_item_has_lists_what_exists(server, add_item):
+    add_item("S2_1", "2023-06-01T10:00:00Z")
+    with pytest.raises(BandError, match=r"bands: swir16 asked for, but the files hold red, nir"):
+        find_scenes(source(server, bands=["red", "swir16"]))
 
 
 def test_scl_of_an_item_masks_its_scene(server, add_item):

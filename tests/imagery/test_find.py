@@ -112,6 +112,15 @@ def test_layers_may_be_dates(write_raster, tmp_path):
     ]  # fmt: skip
 
 
+def test_layers_in_another_order_than_time_come_in_order_and_twice_one_date_is_refused(write_raster, tmp_path):
+    path = write_raster(tmp_path / "red.tif", 3)
+    about = {"paths": str(path), "pattern": "{band}.tif"}
+    scenes = find_scenes(SourceOptions(layer_dates=["2020-03-01", "2020-01-01", "2020-02-01"], **about))
+    assert [(s.time_start.month, s.assets[0].layer) for s in scenes] == [(1, 2), (2, 3), (3, 1)]
+    with pytest.raises(SceneError, match=r"\(layer 2\) and .*\(layer 3\) both hold band 'red' at 2020-01-01"):
+        find_scenes(SourceOptions(layer_dates=["2020-03-01", "2020-01-01", "2020-01-01"], **about))
+
+
 def test_other_number_of_dates_than_layers_is_refused(write_raster, tmp_path):
     with pytest.raises(SceneError, match=r"ndvi\.tif has 3 layers, but layer_dates holds 1 dates; give one date per layer"):
         find(write_raster(tmp_path / "ndvi.tif", 3), layer_dates=["2020-01-01"])

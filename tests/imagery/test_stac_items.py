@@ -29,6 +29,9 @@ def read(assets, catalogue=CATALOGUE, options=None, **more):
     ("sentinel-2-l2a", "sentinel-2-l2a"), ("sentinel-2-c1-l2a", "sentinel-2-l2a"), ("landsat-c2-l2", "landsat-c2-l2"),
     ("sentinel-1-rtc", "sentinel-1-rtc"), ("cop-dem-glo-30", "copernicus-dem"), ("esa-worldcover", "esa-worldcover"),
     ("hls2-l30", "hls-l30"), ("HLSS30_2.0", "hls-s30"), ("modis-13Q1-061", "modis-mod13q1"), ("naip", None),
+    ("landsat-c2-l1", None), ("landsat-c2l2-sr", "landsat-c2-l2"), ("cop-dem-glo-30-dged-cog", "copernicus-dem"),
+    ("alos-palsar-mosaic", "palsar-2-mosaic"), ("CB4-16D-2", "cbers4-awfi"), ("CB4_64_16D_STK-1", "cbers4-awfi"),
+    ("CB4MUX_2M-1", None), ("CBERS4AWFI", None),
 ])  # fmt: skip
 def test_collections_of_the_public_catalogues_have_their_sensor(collection, sensor):
     assert sensor_of_collection(collection) == sensor
@@ -54,6 +57,21 @@ def test_landsat_takes_its_coding_and_its_platform_from_the_item():
     found = read(assets, collection="landsat-c2-l2", name="LC08_L2SP_191029_20230601_02_T1")
     assert list(found) == ["red", "nir", "qa_pixel"]
     assert (found["nir"].scale, found["nir"].offset, found["nir"].nodata) == (2.75e-05, -0.2, 0)
+
+
+@pytest.mark.parametrize(("collection", "name", "keys", "bands"), [
+    ("sentinel-1-rtc", "S1A_IW_GRDH_rtc", "vv vh", "vv vh"),
+    ("esa-worldcover", "ESA_WorldCover_10m_2021_v200_N45E015", "map input_quality.1", "map"),
+    ("hls2-s30", "HLS.S30.T33TWL.2023152", "B04 B8A Fmask SZA", "red nir08 fmask"),
+    ("landsat-c2-l2", "LC09_L2SP_191029_20230601_02_T1", "blue nir08 lwir11 qa_pixel qa_radsat", "blue nir lwir11 qa_radsat"),
+    ("modis-13Q1-061", "MOD13Q1.A2023145", "250m_16_days_EVI 250m_16_days_NIR_reflectance", "evi nir"),
+    ("alos-palsar-mosaic", "N46E015_21_MOS", "HH HV linci mask date", "hh hv incidence mask"),
+    ("CB4-16D-2", "CB4-16D_V2_014013_20230101", "BAND15 BAND16 NDVI CMASK", "red nir ndvi"),
+])  # fmt: skip
+def test_assets_are_known_by_the_keys_of_the_public_catalogues(collection, name, keys, bands):
+    found = read({k: {} for k in keys.split()}, collection=collection, name=name)
+    assert set(found) >= set(bands.split())
+    assert not set(found) & {"SZA", "date", "CMASK", "input_quality.1"}
 
 
 def test_of_several_sizes_the_finest_is_taken():

@@ -30,13 +30,14 @@ log = logging.getLogger(__name__)
 Item = Mapping[str, Any]
 
 _COLLECTIONS = (
-    (r"sentinel-?2.*l1c", "sentinel-2-l1c"), (r"sentinel-?2", "sentinel-2-l2a"), (r"landsat.*l2|landsat-c2", "landsat-c2-l2"),
+    (r"sentinel-?2.*l1c", "sentinel-2-l1c"), (r"sentinel-?2", "sentinel-2-l2a"), (r"landsat.*l2", "landsat-c2-l2"),
     (r"sentinel-?1.*rtc", "sentinel-1-rtc"), (r"sentinel-?1.*grd", "sentinel-1-grd"), (r"cop-?dem", "copernicus-dem"),
     (r"worldcover", "esa-worldcover"), (r"hls(2-)?-?l30", "hls-l30"), (r"hls(2-)?-?s30", "hls-s30"),
     (r"modis-13q1|mod13q1|myd13q1", "modis-mod13q1"), (r"alos-palsar-mosaic|palsar.*mosaic", "palsar-2-mosaic"),
-    (r"cbers?4.*awfi|cb4", "cbers4-awfi"),
+    (r"^cb4[-_](64[-_])?16d|cbers-wfi", "cbers4-awfi"),
 )  # fmt: skip
-"""Collection ids of the public catalogues -> sensors; the first that fits."""
+"""Collection ids of the public catalogues -> sensors; the first that fits. Level 1 of Landsat and the counts of CBERS-4 on AWS
+(CBERS4AWFI) have no table: theirs are no surface reflectance."""
 
 _NOT_DATA = frozenset({"thumbnail", "overview", "visual", "metadata", "tilejson", "preview"})
 _SIZE_IN_KEY = re.compile(r"_(\d+)m$")
@@ -217,7 +218,8 @@ def _sentinel2_coding(item: Item, default: float, scale: float | None, offset: f
     """Scale and offset of reflectance: an item that says the offset is applied already wins over what its bands state.
 
     Earth Search keeps -0.1 in `raster:bands` of files from which it has taken the offset out, with
-    `earthsearch:boa_offset_applied: true`.
+    `earthsearch:boa_offset_applied: true`. Some of its items in sentinel-2-l2a say false where it has been taken out (issues 66
+    and 71 of Element84/earth-search), which no metadata tell; those of sentinel-2-c1-l2a keep it and say so.
     """
     scale = default if scale is None else scale
     if item["properties"].get("earthsearch:boa_offset_applied") is True:
