@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -29,14 +29,22 @@ class UNetBody(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give features (batch, width, y, x)."""
-        seen = []
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Give the features of the contracting path's levels, finest first."""
+        seen: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(x if level == 0 else functional.max_pool2d(x, 2))
             seen.append(x)
-        x = self.drop(x)
+        return seen
+
+    def decode(self, levels: Sequence[Tensor]) -> Tensor:
+        """Give features (batch, width, y, x) from those of all levels."""
+        x: Tensor = self.drop(levels[-1])
         for level in range(len(self.up) - 1, -1, -1):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = self.up[level](torch.cat([x, seen[level]], dim=1))
+            x = self.up[level](torch.cat([x, levels[level]], dim=1))
         return x
 
 
