@@ -72,8 +72,8 @@ def normalise_incidence(
 ) -> Array:  # fmt: skip
     """Bring backscatter to one incidence angle: sigma0 cos(reference)^n / cos(incidence)^n, the cosine-square rule for n = 2.
 
-    The rule follows from Lambert's law for optics (Ulaby, Moore and Fung 1982, Microwave Remote Sensing II; applied to C-band
-    by Mladenova et al. 2013, doi:10.1109/TGRS.2012.2205264). It holds for rough surfaces and volumes, not for calm water.
+    The rule follows from Lambert's law for optics (Ulaby, Moore and Fung 1982, Microwave Remote Sensing II; other ways:
+    Mladenova et al. 2013, doi:10.1109/TGRS.2012.2205264). It holds for rough surfaces and volumes, not for calm water.
 
     Args:
         sigma0: Linear power, any shape.

@@ -86,9 +86,9 @@ def sharpen_bands(
     Each coarse band is regressed on the guides' coarse means in windows of coarse pixels; the coefficients are interpolated
     and applied to the fine guides: the guided filter with several guides (He et al. 2013, doi:10.1109/TPAMI.2012.213) with its
     coefficients from the coarse scale (He and Sun 2015, arXiv:1505.00996). `regression` then adds what the prediction lacks,
-    spread smoothly so that every coarse pixel keeps its mean: area-to-point regression kriging (Wang et al. 2016,
-    doi:10.1016/j.rse.2016.10.030, ATPRK) with local instead of global regression, and the kriging of the residuals replaced by
-    two rounds of linear interpolation and a constant that closes the mean.
+    spread smoothly so that every coarse pixel keeps its mean: area-to-point regression kriging (Wang et al. 2016, Fusion
+    of Sentinel-2 images, Remote Sensing of Environment 187, 241-252) with local instead of global regression, and the
+    kriging of the residuals replaced by two rounds of linear interpolation and a constant that closes the mean.
 
     Args:
         coarse: (band, y, x), any unit.

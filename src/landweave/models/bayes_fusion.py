@@ -160,8 +160,9 @@ class BayesFusion(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier per source, fused by Bayes' rule under conditional independence.
 
     p(class | all) is proportional to prior * product over sources of (p(class | source) / prior) ** reliability: the product
-    rule (Kittler et al. 1998, doi:10.1109/34.667881, eq. 7) with the exponents by which Lee, Richards and Swain 1987
-    (doi:10.1109/TGRS.1987.289800) weigh unequal sources, and Benediktsson and Swain 1992 (doi:10.1109/21.156582) after them.
+    rule (Kittler et al. 1998, doi:10.1109/34.667881, eq. 7) with the exponents by which Lee, Richards and Swain (1987,
+    Probabilistic and evidential approaches for multisource data analysis, IEEE TGRS 25) weigh unequal sources, and Benediktsson
+    and Swain (1992, Consensus theoretic classification methods, IEEE Transactions on SMC 22) after them.
     Sources that repeat each other make it too sure of itself: calibrate it. The order of the sources changes nothing.
     """
 

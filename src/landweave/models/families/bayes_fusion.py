@@ -39,5 +39,5 @@ def export(estimator: Any) -> Engine:
 register_model(ModelFamily(
     name="bayes-fusion", title="Bayesian fusion of a forest per source", make=make, export=export, defaults=DEFAULTS,
     handles_nan=True, fit_cost="low", predict_cost="medium", make_for=make_for,
-    source="Kittler et al. 1998, doi:10.1109/34.667881; Lee, Richards and Swain 1987, doi:10.1109/TGRS.1987.289800",
+    source="Kittler et al. 1998, doi:10.1109/34.667881; Lee, Richards and Swain 1987, IEEE TGRS 25, 283-293",
 ))  # fmt: skip
