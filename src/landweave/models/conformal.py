@@ -81,7 +81,7 @@ class Conformal:
         """Give the set of classes of each row, as booleans (row, class); a row of NaN has the empty set.
 
         With weights the sets hold for places whose features are distributed otherwise than the held-out ones (weighted
-        conformal prediction, Tibshirani et al. 2019, arXiv:1904.06060, eq. 8); see `shift_weights`.
+        conformal prediction, Tibshirani et al. 2019, arXiv:1904.06019, eq. 8); see `shift_weights`.
 
         Args:
             proba: Probabilities (row, class) as `predict_proba` gives them.

@@ -46,7 +46,7 @@ class Shift:
 def fit_shift(
     held_out: NDArray[np.floating], new: NDArray[np.floating], *, seed: int = 0, largest: float = 20.0
 ) -> Shift:
-    """Tell held-out rows from rows of a map by logistic regression (Tibshirani et al. 2019, arXiv:1904.06060, section 2.3).
+    """Tell held-out rows from rows of a map by logistic regression (Tibshirani et al. 2019, arXiv:1904.06019, section 2.3).
 
     Args:
         held_out: Features (row, feature) of the held-out rows, whose weights are scaled to mean 1 before the cap.
