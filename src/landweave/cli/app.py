@@ -28,6 +28,7 @@ from landweave.cli import (
     refining,
     relabelling,
     robustness,
+    scenes,
     scoring,
     stages,
 )
@@ -55,6 +56,7 @@ designing.register(app)
 explaining.register(app)
 refining.register(app)
 networks.register(app)
+scenes.register(app)
 distilling.register(app)
 producing.register(app)
 robustness.register(app)
