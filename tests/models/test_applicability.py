@@ -101,3 +101,17 @@ def test_a_model_without_it_says_how_to_get_it(make_samples, make_block, rng):
 def test_broken_files_are_refused():
     with pytest.raises(ModelError, match=r"applicability\.npz does not hold what it should"):
         Applicability.from_arrays({"numbers": np.zeros(4)})
+
+
+@pytest.mark.parametrize("kind", ["bunched", "doubled", "far", "missing"])
+def test_skipped_boxes_never_hold_the_nearest_row(rng, kind):
+    rows = rng.standard_normal((900, 10)).astype(np.float32)
+    pixels = rng.standard_normal((400, 10)).astype(np.float32)
+    if kind == "bunched":  # boxes of no width in half of the features
+        rows[:, ::2] = np.round(rows[:, ::2])
+    if kind == "doubled":  # pixels on the rows, on the corners of boxes
+        rows[450:], pixels = rows[:450], rows[:400].copy()
+    pixels = pixels * np.float32(1000) if kind == "far" else pixels
+    expected = cKDTree(rows).query(np.zeros_like(pixels) if kind == "missing" else pixels)[0]
+    found = _nearest(rows, np.full_like(pixels, np.nan) if kind == "missing" else pixels)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)

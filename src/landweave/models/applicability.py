@@ -50,10 +50,10 @@ class Applicability:
 
         Distance to the nearest training row over the mean distance between training rows (Meyer and Pebesma 2021, eq. 1-3).
         """
-        leaves, centres, radii = self._leaves  # type: ignore[attr-defined]
         out = np.empty(len(features), dtype=np.float32)
         own = np.ascontiguousarray(features[:, self.used], dtype=np.float32)
-        nearest_distance(own, self.mean[self.used], self.factor[self.used], leaves, centres, radii, out)
+        leaves = self._leaves  # type: ignore[attr-defined]
+        nearest_distance(own, self.mean[self.used], self.factor[self.used], *leaves, out)
         return out / np.float32(self.mean_distance)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
