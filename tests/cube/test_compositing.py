@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from landweave.cube import CubeOptions, load_cube, open_cube, write_cube
-from landweave.cube import reading as reading_module
+from landweave.cube import parts
 from landweave.cube.periods import make_periods
 from landweave.errors import BandError, CubeError
 from landweave.features.smoothing import fill_gaps, smooth_whittaker
@@ -46,7 +46,9 @@ def test_a_window_and_a_band_alone_are_the_same(series: list[Scene], rule: str, 
     whole = cube.values
     np.testing.assert_array_equal(cube.isel(y=slice(3, 11), x=slice(5, 18)).values, whole[:, :, 3:11, 5:18])
     np.testing.assert_array_equal(cube.isel(band=1).values, whole[:, 1])
-    monkeypatch.setattr(reading_module, "_PART_BYTES", 1)
+    monkeypatch.setattr(parts, "_GROUP_BYTES", 1)
+    np.testing.assert_array_equal(cube.values, whole)
+    monkeypatch.setattr(parts, "_STACK_BYTES", 1)
     np.testing.assert_array_equal(cube.values, whole)
 
 

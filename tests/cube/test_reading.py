@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from landweave.cube import CubeOptions, load_cube, reading
 from landweave.cube.reading import combine
-from landweave.io.rasters import read_window
+from landweave.io.rasters import read_stored
 from landweave.types import Scene
 
 Write = Callable[..., str]
@@ -79,7 +79,7 @@ def test_bands_are_not_read_where_the_mask_is_nowhere_clear(
     mask = make_mask(write(clouds))
     cubes = load_cube([make_scene(write(np.full((2, 64, 4), 3000, np.int16)), mask=mask)], options=CubeOptions(fill="none"))
     read: list[str] = []
-    monkeypatch.setattr(reading, "read_window", lambda path, *a, **k: read.append(path) or read_window(path, *a, **k))
+    monkeypatch.setattr(reading, "read_stored", lambda path, *a, **k: read.append(path) or read_stored(path, *a, **k))
     parts = [cubes["main"].isel(y=slice(at, at + 32)).values for at in (0, 32)]
     assert len(read) == 3  # the mask twice, the bands once
     assert [int(np.isfinite(p).sum()) for p in parts] == [0, 2]

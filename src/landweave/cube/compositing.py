@@ -33,8 +33,8 @@ from landweave.features.series import fill_linear
 from landweave.features.smoothing import fill_gaps, smooth_savgol, smooth_whittaker
 
 __all__ = [
-    "SIMPLE_RULES", "Stack", "compose", "compose_layers", "fill_series", "layer_names", "needed_bands", "needs_stack",
-    "uses_clouds",
+    "SIMPLE_RULES", "Stack", "compose", "compose_layers", "fill_series", "is_by_band", "layer_names", "leading_band",
+    "needed_bands", "needs_stack", "uses_clouds",
 ]  # fmt: skip
 
 Array = NDArray[np.float32]
@@ -81,6 +81,11 @@ def needs_stack(plan: CubePlan) -> bool:
     return not plan.is_static and not (is_simple and not layer_names(plan))
 
 
+def is_by_band(plan: CubePlan) -> bool:
+    """Tell whether every band is composited by itself."""
+    return not plan.is_static and plan.composite in SIMPLE_RULES | {"percentile"} and plan.series.phenology is None
+
+
 def layer_names(plan: CubePlan) -> tuple[str, ...]:
     """Name the layers that reading makes: those of the cube, and the observations where they weigh the filling."""
     is_weighted = plan.fill and plan.series.filling.weighted
@@ -101,7 +106,7 @@ def needed_bands(plan: CubePlan, wanted: Sequence[str]) -> list[str]:
     if plan.series.phenology is not None:
         more.append(plan.series.phenology.band)
     if plan.composite in _SCORED_RULES or layer_names(plan):
-        more.append(_leading(plan))
+        more.append(leading_band(plan))
     return list(dict.fromkeys([*wanted, *more]))
 
 
@@ -153,10 +158,10 @@ def _choose(plan: CubePlan, step: StepPlan, stack: Stack) -> NDArray[np.int16]:
     if plan.composite == "max-ndvi":
         return find_best(stack.band("ndvi"))
     scores = _scores(plan, step, stack)
-    return find_best(np.where(np.isnan(stack.band(_leading(plan))), np.nan, scores))
+    return find_best(np.where(np.isnan(stack.band(leading_band(plan))), np.nan, scores))
 
 
-def _leading(plan: CubePlan) -> str:
+def leading_band(plan: CubePlan) -> str:
     """Name the band whose gaps stand for those of the cube: bands of a scene share its mask and footprint."""
     return plan.bands[0]
 
@@ -222,7 +227,7 @@ def compose_layers(plan: CubePlan, stack: Stack, names: Sequence[str]) -> dict[s
     made: dict[str, Array] = {}
     if not names:
         return made
-    valid = ~np.isnan(stack.band(_leading(plan)))
+    valid = ~np.isnan(stack.band(leading_band(plan)))
     for name in names:
         if name == "observations":
             made[name] = valid.sum(axis=0).astype(np.float32)

@@ -6,9 +6,12 @@ does not depend on the window that it was read in.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,24 +23,26 @@ from landweave.cube.compositing import (
     compose_layers,
     fill_series,
     layer_names,
+    leading_band,
     needed_bands,
     needs_stack,
     uses_clouds,
 )
 from landweave.cube.options import CombineRule
+from landweave.cube.parts import group_bands, split_window, stored_bands
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
 from landweave.features.composite import compose_median
-from landweave.features.indices import compute_index, get_index
+from landweave.features.indices import compute_index
 from landweave.grid import Window
-from landweave.io._kernels import to_physical
-from landweave.io.rasters import read_flags, read_window
+from landweave.io._kernels import marked_to_physical, to_physical
+from landweave.io.rasters import Stored, read_flags, read_stored
 
 __all__ = ["OutsideCount", "combine", "read_plan"]
 
 Array = NDArray[np.float32]
-_PART_BYTES = 128 * 2**20
-"""Float32 values of the days of one step, and of the steps that are filled together, that are held at once."""
-Layers = dict[int, tuple[NDArray[np.generic], NDArray[np.bool_]]]
+Layers = dict[int, Stored]
+_EVERYWHERE = np.empty((0, 0), dtype=bool)
+_MOST = float(np.finfo(np.float64).max)
 
 
 class OutsideCount:
@@ -57,9 +62,11 @@ class OutsideCount:
             self.seen[key] += seen
             self.outside[key] += outside
 
-    def keep(self, key: tuple[int, str], stored: NDArray[Any], valid: NDArray[np.bool_], layer: LayerPlan) -> None:
-        """Keep the valid values, those outside included, where percentiles will be asked for."""
+    def keep(self, key: tuple[int, str], layer: LayerPlan, found: Stored, clear: NDArray[np.bool_] | None) -> None:
+        """Keep the valid values of one layer, those outside included, where percentiles will be asked for."""
         if self._keep:
+            stored, valid = found.first()
+            valid = valid if clear is None else valid & clear
             self.values.setdefault(key, []).append(stored[valid].astype(np.float64) * layer.scale + layer.offset)
 
     def add_gaps(self, values: int, gaps: int, left: int) -> None:
@@ -72,11 +79,34 @@ class OutsideCount:
         return sum(n for (_, b), n in self.seen.items() if b == band), sum(n for (_, b), n in self.outside.items() if b == band)
 
 
+@dataclass
+class _Workspace:
+    """What the groups of bands of one window share.
+
+    Attributes:
+        clear: Where each scene is clear, by its identity; None where there is a single group.
+        stack: Memory for the days of a step: fresh memory costs more than what is written to it.
+    """
+
+    clear: dict[int, NDArray[np.bool_] | None] | None = None
+    stack: Array = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+    def days(self, shape: tuple[int, ...]) -> Array:
+        """Give an array of any content, good until the next one is asked for."""
+        size = math.prod(shape)
+        if self.stack.size < size:
+            self.stack = np.empty(size, dtype=np.float32)
+        return self.stack[:size].reshape(shape)
+
+
 class _Reader:
     """Reads files on one window; a file that several steps share is read once, with all the layers they need."""
 
-    def __init__(self, plan: CubePlan, window: Window, files: Iterable[FilePlan], bands: frozenset[str]) -> None:
+    def __init__(
+        self, plan: CubePlan, window: Window, files: Iterable[FilePlan], bands: frozenset[str], space: _Workspace
+    ) -> None:  # fmt: skip
         self.geobox, self.window, self.bands, self.decimate = plan.geobox, window, bands, plan.decimate
+        self.space = space
         self._wanted: dict[tuple[object, ...], set[int]] = {}
         self._uses: dict[tuple[object, ...], int] = {}
         self._held: dict[tuple[object, ...], Layers] = {}
@@ -94,11 +124,11 @@ class _Reader:
         layers = self._held.get(plan.key)
         if layers is None:
             order = sorted(self._wanted[plan.key])
-            values, valid = read_window(
-                plan.path, order, plan.place(self.geobox), self.window, resampling=plan.resampling, nodata=plan.nodata, src_crs=plan.crs,
-                decimate=self.decimate,
+            found = read_stored(
+                plan.path, order, plan.place(self.geobox), self.window, resampling=plan.resampling, nodata=plan.nodata,
+                src_crs=plan.crs, decimate=self.decimate,
             )  # fmt: skip
-            layers = self._held[plan.key] = {n: (values[i], valid[i]) for i, n in enumerate(order)}
+            layers = self._held[plan.key] = {n: found.layer(i) for i, n in enumerate(order)}
         self._release(plan)
         return layers
 
@@ -111,10 +141,22 @@ class _Reader:
         if self._uses[plan.key] == 0:
             self._held.pop(plan.key, None)
 
+    def read_clear(self, scene: ScenePlan) -> NDArray[np.bool_] | None:
+        """Tell where all masks of a scene say clear; None where it has none."""
+        held = self.space.clear
+        if held is not None and id(scene) in held:
+            return held[id(scene)]
+        clear: NDArray[np.bool_] | None = None
+        for mask in scene.masks:
+            clear = self.read_mask(mask) if clear is None else clear & self.read_mask(mask)
+        if held is not None:
+            held[id(scene)] = clear
+        return clear
+
     def read_mask(self, mask: MaskPlan) -> NDArray[np.bool_]:
         """Tell where a mask says clear; a mask that grows is looked at on its own grid, with a margin around the window."""
         if mask.dilate_px == 0 or self.decimate:  # a coarse look does without the growth
-            stored, valid = self.read(mask.file)[mask.file.layers[0].layer]
+            stored, valid = self.read(mask.file)[mask.file.layers[0].layer].first()
             return valid & _is_clear(stored, mask)
         file = mask.file
 
@@ -123,10 +165,9 @@ class _Reader:
             return valid & ~dilate(unclear, mask.dilate_px)
 
         return read_flags(
-            file.path, file.layers[0].layer, file.place(self.geobox), self.window, grow, margin_px=mask.dilate_px, nodata=file.nodata,
-            src_crs=file.crs,
+            file.path, file.layers[0].layer, file.place(self.geobox), self.window, grow, margin_px=mask.dilate_px,
+            nodata=file.nodata, src_crs=file.crs,
         )  # fmt: skip
-
 
     def read_unclear(self, mask: MaskPlan) -> NDArray[np.bool_]:
         """Tell where a mask says that there is cloud or shadow; nodata is neither."""
@@ -163,6 +204,7 @@ def dilate(flags: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     return np.asarray(grown.view(bool))
 
 
+@lru_cache(maxsize=256)
 def _widen(valid_range: tuple[float, float]) -> tuple[float, float]:
     """Give the range with slack for rounding, so that 10000 * 1e-4 is still 1."""
     low, high = valid_range
@@ -170,14 +212,38 @@ def _widen(valid_range: tuple[float, float]) -> tuple[float, float]:
     return low - slack, high + slack
 
 
+@lru_cache(maxsize=256)
+def _find_code(dtype: np.dtype[Any], marker: float | None) -> tuple[Any, bool]:
+    """Give a marker in a whole-number type, and whether it can stand there at all."""
+    limits = np.iinfo(dtype)
+    if marker is None or not limits.min <= marker <= limits.max or not float(marker).is_integer():
+        return dtype.type(0), False
+    return dtype.type(marker), True
+
+
+def _convert(found: Stored, clear: NDArray[np.bool_] | None, entry: LayerPlan, out: Array) -> tuple[int, int]:
+    """Write one layer's physical values into `out` (y, x); gives the observations, and those outside the valid range."""
+    low, high = _widen(entry.valid_range)
+    if found.valid is None and found.values.dtype.itemsize <= 4:
+        code, has_code = _find_code(found.values.dtype, found.markers[0])
+        where = _EVERYWHERE if clear is None else clear
+        seen, outside = marked_to_physical(
+            found.values[0], code, has_code, where, entry.scale, entry.offset, max(low, -_MOST), min(high, _MOST), out
+        )  # fmt: skip
+    else:
+        stored, valid = found.first()
+        seen, outside = to_physical(
+            stored, valid if clear is None else valid & clear, entry.scale, entry.offset, low, high, out
+        )  # fmt: skip
+    return seen, outside
+
+
 def _read_scene(
     scene: ScenePlan, reader: _Reader, out: Array, bands: Sequence[str], step: int, count: OutsideCount | None
 ) -> None:
     """Put a scene's values into `out` (band, y, x); bands that the scene lacks become NaN."""
     missing = set(bands)
-    clear: NDArray[np.bool_] | None = None
-    for mask in scene.masks:
-        clear = reader.read_mask(mask) if clear is None else clear & reader.read_mask(mask)
+    clear = reader.read_clear(scene)
     no_use = count is None and clear is not None and not clear.any()  # nowhere clear: the bands need not be read
     for plan in scene.files:
         wanted = [entry for entry in plan.layers if entry.band in reader.bands]
@@ -186,14 +252,12 @@ def _read_scene(
             continue
         layers = reader.read(plan) if wanted else {}
         for entry in wanted:
-            stored, valid = layers[entry.layer]
-            valid = valid if clear is None else valid & clear
-            target = out[bands.index(entry.band)]
-            seen, outside = to_physical(stored, valid, entry.scale, entry.offset, *_widen(entry.valid_range), target)
+            found = layers[entry.layer]
+            seen, outside = _convert(found, clear, entry, out[bands.index(entry.band)])
             missing.discard(entry.band)
             if count is not None:
                 count.add((step, entry.band), seen, outside)
-                count.keep((step, entry.band), stored, valid, entry)
+                count.keep((step, entry.band), entry, found, clear)
     for band in missing:
         out[bands.index(band)] = np.nan
 
@@ -261,7 +325,7 @@ def _read_stack(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, c
     days = [d for d in plan.steps[i].days if any(s.touches(reader.window) for s in d.scenes)]
     if not days:
         return None
-    values = np.empty((len(days), len(bands), reader.window.height, reader.window.width), dtype=np.float32)
+    values = reader.space.days((len(days), len(bands), reader.window.height, reader.window.width))
     for k, day in enumerate(days):
         scenes = [s for s in day.scenes if s.touches(reader.window)]
         if is_plain and len(scenes) == 1:
@@ -281,7 +345,7 @@ def _measure_clouds(plan: CubePlan, day: DayPlan, reader: _Reader) -> Array:
 
     most = plan.series.compositing.cloud_distance_px
     around = reader.window.pad(most)
-    wide = _Reader(plan, around, (), frozenset())
+    wide = _Reader(plan, around, (), frozenset(), _Workspace())
     unclear = np.zeros((around.height, around.width), dtype=bool)
     for scene in day.scenes:
         if scene.touches(around):
@@ -293,13 +357,13 @@ def _measure_clouds(plan: CubePlan, day: DayPlan, reader: _Reader) -> Array:
     return np.asarray(np.minimum(distance, most), dtype=np.float32)
 
 
-def _plan_files(steps: Iterable[StepPlan], window: Window) -> Iterable[FilePlan]:
+def _plan_files(steps: Iterable[StepPlan], window: Window, *, has_masks: bool) -> Iterable[FilePlan]:
     for step in steps:
         for day in step.days:
             for scene in day.scenes:
                 if scene.touches(window):
                     yield from scene.files
-                    yield from (m.file for m in scene.masks)
+                    yield from (m.file for m in scene.masks if has_masks)
 
 
 def read_plan(
@@ -328,7 +392,7 @@ def read_plan(
         base = list(plan.bands)
     chosen = list(range(len(plan.steps)) if steps is None or plan.fill else steps)
     names = needed_bands(plan, base)
-    parts = _split(plan, window, chosen, len(names))
+    parts = split_window(plan, window, chosen, names)
     n_steps = len(plan.steps) if steps is None else len(steps)
     out = np.empty((n_steps, len(wanted), window.height, window.width), dtype=np.float32)
     for part in parts:
@@ -343,63 +407,61 @@ def read_plan(
     return out
 
 
-def _split(plan: CubePlan, window: Window, chosen: Sequence[int], n_bands: int) -> list[Window]:
-    """Cut a window along multiples of the files' blocks, where all the days of a step would take too much memory."""
-    deepest = max((len(plan.steps[i].days) for i in chosen), default=1)
-    held = (deepest if deepest > 1 else 0) + (3 * len(chosen) if plan.fill else 0)
-    for side in (1024, 512, 256, 128):
-        if window.height <= side and window.width <= side:
-            return [window]
-        if 4 * held * n_bands * side * side <= _PART_BYTES or side == 128:
-            break
-    if held == 0:
-        return [window]
-    edges = [range(start // side * side, stop, side) for start, stop in
-             ((window.row, window.row_end), (window.col, window.col_end))]  # fmt: skip
-    parts = []
-    for row in edges[0]:
-        for col in edges[1]:
-            top, left = max(row, window.row), max(col, window.col)
-            parts.append(Window(top, left, min(row + side, window.row_end) - top, min(col + side, window.col_end) - left))
-    return parts
-
-
 def _read_part(
     plan: CubePlan, window: Window, chosen: Sequence[int], names: Sequence[str], count: OutsideCount | None
 ) -> tuple[Array, list[str], dict[str, Array]]:  # fmt: skip
     """Read, composite and fill one part: values (time, column, y, x), the columns' names, and layers (time, y, x)."""
-    stored = frozenset(s for b in names for s in ((b,) if b in plan.stored else get_index(b).bands))
-    reader = _Reader(plan, window, _plan_files((plan.steps[i] for i in chosen), window), stored)
-    columns = [c for b in names for c in plan.columns(b)]
+    groups = group_bands(plan, names, chosen, window)
+    columns = [c for group in groups for b in group for c in plan.columns(b)]
     out = np.empty((len(chosen), len(columns), window.height, window.width), dtype=np.float32)
-    asked = layer_names(plan)
     size, start = (len(chosen), window.height, window.width), {"filled": 0.0, "observations": 0.0}
-    layers = {n: np.full(size, start.get(n, np.nan), np.float32) for n in asked}
-    for k, i in enumerate(chosen):
-        if not needs_stack(plan):
-            _read_step(plan, i, names, reader, out[k], count)
-            continue
-        stack = _read_stack(plan, i, names, reader, count)
-        if stack is None:
-            out[k] = np.nan
-            continue
-        out[k] = compose(plan, plan.steps[i], stack)
-        for name, layer in compose_layers(plan, stack, asked).items():
-            layers[name][k] = layer
+    layers = {n: np.full(size, start.get(n, np.nan), np.float32) for n in layer_names(plan)}
+    space, at = _Workspace({} if len(groups) > 1 else None), 0
+    for n, group in enumerate(groups):
+        files = _plan_files((plan.steps[i] for i in chosen), window, has_masks=n == 0)
+        reader = _Reader(plan, window, files, stored_bands(plan, group), space)
+        end = at + sum(len(plan.columns(b)) for b in group)
+        for k, i in enumerate(chosen):
+            _read_group(plan, i, group, reader, out[k, at:end], {n: v[k] for n, v in layers.items()}, count)
+        at = end
     if plan.fill and not plan.is_static:
-        out = _fill(plan, out, layers, columns, count)
+        _fill(plan, out, layers, columns, count)
     return out, columns, layers
 
 
-def _fill(
-    plan: CubePlan, values: Array, layers: dict[str, Array], columns: Sequence[str], count: OutsideCount | None
-) -> Array:  # fmt: skip
-    weights = layers.get("observations") if plan.series.filling.weighted else None
-    filled = fill_series(plan, values, weights)
-    own = [k for k, c in enumerate(columns) if any(c in plan.columns(b) for b in plan.bands)]
-    gap, left = np.isnan(values[:, own]), np.isnan(filled[:, own])
+def _read_group(
+    plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, out: Array, layers: dict[str, Array],
+    count: OutsideCount | None,
+) -> None:  # fmt: skip
+    """Fill `out` (column, y, x), and the layers (y, x) where the bands are those that these tell of, with one step."""
+    if not needs_stack(plan):
+        _read_step(plan, i, bands, reader, out, count)
+        return
+    stack = _read_stack(plan, i, bands, reader, count)
+    if stack is None:
+        out[...] = np.nan
+        return
+    out[...] = compose(plan, plan.steps[i], stack)
+    if leading_band(plan) in bands:
+        for name, layer in compose_layers(plan, stack, tuple(layers)).items():
+            layers[name][...] = layer
+
+
+def _fill(plan: CubePlan, values: Array, layers: dict[str, Array], columns: Sequence[str], count: OutsideCount | None) -> None:
+    """Fill `values` (time, column, y, x) in place, one column after the other, and the layer that tells of it."""
+    weights = layers["observations"] if plan.series.filling.weighted else None
+    own = {c for b in plan.bands for c in plan.columns(b)} & set(columns)
+    gaps = left = 0
+    for k, name in enumerate(columns):
+        given = values[:, k : k + 1]
+        filled = fill_series(plan, given, weights)
+        if name in own:
+            gap, still = np.isnan(given[:, 0]), np.isnan(filled[:, 0])
+            gaps, left = gaps + int(gap.sum()), left + int(still.sum())
+            if "filled" in layers:
+                layers["filled"] += gap & ~still
+        values[:, k : k + 1] = filled
     if "filled" in layers:
-        layers["filled"][...] = (gap & ~left).mean(axis=1)
+        layers["filled"] /= np.float32(len(own))
     if count is not None:
-        count.add_gaps(gap.size, int(gap.sum()), int(left.sum()))
-    return filled
+        count.add_gaps(len(own) * values[:, 0].size, gaps, left)

@@ -81,6 +81,11 @@ class Stored:
         """Give values and validity."""
         return self.values, _validity(self.values, self.markers) if self.valid is None else self.valid
 
+    def first(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Give values and validity of the first layer (y, x)."""
+        values, valid = self.pair()
+        return values[0], valid[0]
+
     def layer(self, i: int) -> Stored:
         """Give one layer (1, y, x)."""
         return Stored(self.values[i : i + 1], None if self.valid is None else self.valid[i : i + 1], self.markers[i : i + 1])
