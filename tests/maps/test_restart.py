@@ -16,6 +16,7 @@ import pytest
 
 from landweave.errors import BlocksFailedError, DiskFullError, OutputExistsError, OutputLockedError
 from landweave.io.lineage import read_lineage
+from landweave.io.rasters import close_rasters
 from landweave.maps import MapOptions, predict_map
 from landweave.maps.store import BlockStore
 
@@ -153,9 +154,11 @@ def corrupt(scenes, cubes):
     data[len(data) // 2 : len(data) // 2 + 400] = b"\xff" * 400
     path.write_bytes(bytes(data))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    close_rasters()  # an open file whose time of change stays would be read from GDAL's cache
 
     def repair(*, changed: bool):
         path.write_bytes(sound)
+        close_rasters()
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + changed * 10**9))
 
     return repair

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,11 +17,20 @@ from landweave.errors import SourceError
 from landweave.grid import Window
 from landweave.maps.smoothing import SmoothOptions
 from landweave.maps.store import BlockStore
-from landweave.maps.tasks import compute_block
+from landweave.maps.tasks import Products, compute_block
 from landweave.models.sets import SetRule
-from landweave.types import CubeSet, Predictor, Progress, ProgressEvent
+from landweave.types import Block, CubeSet, Predictor, Progress, ProgressEvent
 
-__all__ = ["BlockJob", "BlockReport", "BlockResults", "Crew", "run_block", "run_blocks"]
+__all__ = [
+    "BlockJob",
+    "BlockReport",
+    "BlockResults",
+    "Crew",
+    "keep_failure",
+    "make_products",
+    "run_block",
+    "run_blocks",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +81,8 @@ class Crew(Protocol):
 
     size: int
     """Blocks computed at the same time."""
+    ahead: int
+    """Blocks submitted beyond these: waiting, being read or being written."""
     lost: tuple[type[BaseException], ...]
     """Errors that say that a worker died, not that a block is wrong."""
 
@@ -91,21 +102,31 @@ class Crew(Protocol):
 def run_block(job: BlockJob, window: Window) -> BlockReport:
     """Compute one block and keep it, in whichever thread or process this runs."""
     try:
-        products = compute_block(
-            job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
-            smooth=job.smooth, sets=job.sets, threads=job.threads,
-        )  # fmt: skip
+        products = make_products(job, window)
     except SourceError as err:
-        job.store.write_failure(window, str(err))
-        return BlockReport(str(err))
+        return keep_failure(job, window, err)
     job.store.write(window, products)
     return BlockReport(None)
+
+
+def make_products(job: BlockJob, window: Window, blocks: Mapping[str, Block] | None = None) -> Products | None:
+    """Compute one block; `blocks` is what was read for it already."""
+    return compute_block(
+        job.model, job.cubes, window, products=tuple(job.store.layouts), unsure_below=job.unsure_below,
+        smooth=job.smooth, sets=job.sets, threads=job.threads, blocks=blocks,
+    )  # fmt: skip
+
+
+def keep_failure(job: BlockJob, window: Window, err: SourceError) -> BlockReport:
+    """Note in the store that a block's source is corrupt."""
+    job.store.write_failure(window, str(err))
+    return BlockReport(str(err))
 
 
 def run_blocks(
     crew: Crew, windows: Sequence[Window], *, total: int, progress: Progress | None = None, stage: str = "map"
 ) -> BlockResults:
-    """Compute blocks, at most one more submitted than are computed at a time, so that memory stays bounded.
+    """Compute blocks; no more are submitted than the crew computes and holds besides, so that memory stays bounded.
 
     Args:
         crew: Who computes them.
@@ -120,7 +141,7 @@ def run_blocks(
     _report(progress, stage, done, total)
     try:
         while queue or waiting:
-            while queue and len(waiting) <= crew.size:
+            while queue and len(waiting) < crew.size + crew.ahead:
                 window = queue.popleft()
                 waiting[crew.submit(window)] = window
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:

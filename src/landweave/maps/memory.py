@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
 from rasterio._env import get_gdal_config, set_gdal_config
 
@@ -27,6 +28,8 @@ _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
 _MIN_BLOCK_PX = 64
 _COPIES = 4
 """Copies of a block's values alive at once: stored integers, floats, gaps filled, the feature matrix."""
+_MAX_AHEAD = 2
+"""One that is being read and one that is being written."""
 
 
 def parse_bytes(memory: str | int) -> int:
@@ -53,6 +56,7 @@ class MemoryPlan:
         block_bytes: What one block takes while it is computed.
         n_blocks: Blocks computed at the same time; as many as there are workers, but for networks in threads, whose workers
             may share one block.
+        ahead: Blocks that may be held besides, read ahead or waiting to be written: what room is left for, at most 2.
     """
 
     budget: int
@@ -61,6 +65,7 @@ class MemoryPlan:
     block_px: int
     block_bytes: int
     n_blocks: int = 1
+    ahead: int = 0
 
 
 def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
@@ -123,7 +128,9 @@ def plan_memory(
     else:
         sides = [_round_up(s, stride) for s in (1024, 512, 256, 128) if s > smallest]
         side = block_px or _choose_side(cubes, [s for s in (*sides, smallest) if n_blocks * cost(s) <= room], workers)
-    return MemoryPlan(budget, base, cache, side, cost(side), n_blocks)
+    held = cost(side) // _COPIES + side * side * (len(card.classes) + 4)  # as read, and as it will be written
+    ahead = 0 if card.chip_size_px is not None else int(np.clip((room - n_blocks * cost(side)) // held, 0, _MAX_AHEAD))
+    return MemoryPlan(budget, base, cache, side, cost(side), n_blocks, ahead)
 
 
 def _smallest(card: ModelCard, halo: int) -> int:

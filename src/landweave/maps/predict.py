@@ -228,7 +228,7 @@ def _run_blocks(run: _Run, store: BlockStore, pending: Sequence[Window], plan: M
                    threads=run.workers if run.executor == "threads" else 1)  # fmt: skip
     with open_crew(
         job, executor=run.executor, workers=plan.n_blocks if run.executor == "threads" else run.workers,
-        scheduler=run.scheduler, gdal_cache=plan.gdal_cache,
+        scheduler=run.scheduler, gdal_cache=plan.gdal_cache, ahead=plan.ahead,
     ) as crew:  # fmt: skip
         return run_blocks(crew, pending, total=len(store.windows), progress=run.progress, stage=run.stage)
 

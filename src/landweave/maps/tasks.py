@@ -32,6 +32,8 @@ __all__ = [
     "compute_block",
     "make_sets",
     "quantise_dissimilarity",
+    "read_inputs",
+    "reads_itself",
     "summarise_proba",
 ]
 
@@ -56,6 +58,7 @@ _SETS_PX = 65536
 def compute_block(
     model: Predictor, cubes: CubeSet, window: Window, *, products: Sequence[str], unsure_below: float = 0.0,
     smooth: SmoothOptions | None = None, sets: SetRule | None = None, threads: int = 1,
+    blocks: Mapping[str, Block] | None = None,
 ) -> Products | None:  # fmt: skip
     """Classify one window.
 
@@ -69,6 +72,7 @@ def compute_block(
         smooth: How to smooth the probabilities; the model then predicts the margin too that this takes.
         sets: Tells the conformal sets; from the model's own probabilities, as their limits were found on such.
         threads: Threads that compute a network on chips, shared by all blocks of this process.
+        blocks: What `read_inputs` gave for the window; read now by default.
 
     Returns:
         The products' pixels, or None where the window holds no valid observation at all.
@@ -78,14 +82,15 @@ def compute_block(
         MapError: If the model gives something that is not a probability.
     """
     card = model.card
-    margin = 0 if smooth is None else -(-smooth.halo_px // (card.stride_px or 1)) * (card.stride_px or 1)
+    margin = _margin(card, smooth)
     outer = window.pad(margin)
-    if hasattr(model, "predict_strips") and not {"applicability", "sets"} & set(products):
-        strips = model.predict_strips(partial(read_blocks, cubes, names=_names(card, cubes)), outer, threads=threads)
+    if blocks is None and reads_itself(model, products):
+        predict_strips: Any = getattr(model, "predict_strips", None)
+        strips = predict_strips(partial(read_blocks, cubes, names=_names(card, cubes)), outer, threads=threads)
         if smooth is not None:
             return _smooth_strips(strips, cubes, outer, card, products=products, smooth=smooth, margin=margin)
         return _summarise_strips(strips, window, card.legend, products=products, unsure_below=unsure_below)
-    blocks = read_blocks(cubes, outer, halo_px=card.context_px, names=_names(card, cubes))
+    blocks = read_inputs(model, cubes, window, smooth=smooth) if blocks is None else blocks
     if card.min_valid_steps > 0 and not _has_valid(blocks):
         return None
     predict_index = getattr(model, "predict_index", None)
@@ -115,6 +120,26 @@ def compute_block(
         weights = None if sets.shift is None else _cut(predict_shift(blocks, sets.shift), margin)
         made["sets"] = make_sets(own, sets, weights)
     return made
+
+
+def reads_itself(model: Predictor, products: Sequence[str]) -> bool:
+    """Whether a model reads its block strip by strip, so that nothing is to be read ahead."""
+    return hasattr(model, "predict_strips") and not {"applicability", "sets"} & set(products)
+
+
+def read_inputs(model: Predictor, cubes: CubeSet, window: Window, *, smooth: SmoothOptions | None = None) -> dict[str, Block]:
+    """Read what `compute_block` needs for a window: its margin for smoothing and the model's context with it.
+
+    Raises:
+        SourceError: If a source cannot be read.
+    """
+    card = model.card
+    return read_blocks(cubes, window.pad(_margin(card, smooth)), halo_px=card.context_px, names=_names(card, cubes))
+
+
+def _margin(card: ModelCard, smooth: SmoothOptions | None) -> int:
+    stride = card.stride_px or 1
+    return 0 if smooth is None else -(-smooth.halo_px // stride) * stride
 
 
 def _names(card: ModelCard, cubes: CubeSet) -> list[str]:

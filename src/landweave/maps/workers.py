@@ -29,6 +29,8 @@ from landweave.grid import Window
 from landweave.maps.block_files import BlockFiles, LocalFiles
 from landweave.maps.engine import BlockJob, BlockReport, Crew, run_block
 from landweave.maps.memory import PeakMeter
+from landweave.maps.pipeline import PipelineCrew
+from landweave.maps.tasks import reads_itself
 from landweave.types import ExecutorName
 
 __all__ = ["count_processes", "open_crew"]
@@ -43,7 +45,7 @@ _MAX_LOSSES = 3
 @contextmanager
 def open_crew(
     job: BlockJob, *, executor: ExecutorName | Executor = "threads", workers: int = 1, scheduler: str | None = None,
-    gdal_cache: int = 2**26,
+    gdal_cache: int = 2**26, ahead: int = 0,
 ) -> Iterator[Crew]:  # fmt: skip
     """Open who computes the blocks of a job, and close them afterwards.
 
@@ -53,6 +55,7 @@ def open_crew(
         workers: Blocks computed at the same time; with a scheduler's address that is for its workers to say.
         scheduler: Address of a dask scheduler such as "tcp://10.0.0.1:8786"; without one, dask starts workers here.
         gdal_cache: Bytes of GDAL's cache in each process.
+        ahead: Blocks that threads of this process may hold besides, read ahead or waiting to be written.
 
     Raises:
         MapError: If the executor is unknown, or the scheduler cannot be reached.
@@ -63,7 +66,13 @@ def open_crew(
         return
     if scheduler is not None and executor != "dask":
         raise MapError(f"scheduler {scheduler} is given for the executor {executor!r}; use the executor dask, or no scheduler")
-    if executor == "threads":
+    if executor == "threads" and ahead > 0 and not reads_itself(job.model, tuple(job.store.layouts)):
+        threads = PipelineCrew(job, workers, ahead)
+        try:
+            yield threads
+        finally:
+            threads.close()
+    elif executor == "threads":
         with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
             yield _ThreadCrew(job, pool, workers)
     elif executor == "processes":
@@ -91,6 +100,7 @@ class _ThreadCrew:
     """Threads of this process, or whatever executor the caller gave."""
 
     lost: tuple[type[BaseException], ...] = ()
+    ahead = 1
 
     def __init__(self, job: BlockJob, pool: Executor, size: int) -> None:
         self.size = size
@@ -107,6 +117,7 @@ class _ProcessCrew:
     """Spawned processes; where one dies, all are started anew, since `ProcessPoolExecutor` gives up with the first."""
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    ahead = 1
 
     def __init__(self, order: _Order, size: int) -> None:
         self.size = size
@@ -154,6 +165,8 @@ def _ignore_ctrl_c() -> None:
 
 class _DaskCrew:
     """Workers of a dask scheduler, which computes the blocks of lost workers elsewhere by itself."""
+
+    ahead = 1
 
     def __init__(self, order: _Order, client: Any) -> None:
         from distributed.scheduler import KilledWorker
