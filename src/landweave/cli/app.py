@@ -31,6 +31,7 @@ from landweave.cli import (
     scenes,
     scoring,
     stages,
+    tuning,
 )
 from landweave.cli.show import print_error, print_line
 from landweave.errors import LandweaveError
@@ -64,6 +65,7 @@ scoring.register(app)
 ensembles.register(app)
 labelling.register(app)
 learning.register(app)
+tuning.register(app)
 relabelling.register(app)
 listing.register(app)
 
