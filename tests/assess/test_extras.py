@@ -41,7 +41,7 @@ COVERAGE = {
     "name": "s2", "dates": [{"date": "2023-01-05", "share": 0.9, "is_usable": True},
                             {"date": "2023-03-05", "share": 0.1, "is_usable": False}],
     "whole": {"name": "whole", "spatial": 0.6, "temporal": 0.5, "gap_days": 59.0, "worst_gap_days": 60.0, "verdict": "low"},
-    "areas": [],
+    "areas": [], "thresholds": {"usable_share": 0.4, "min_spatial": 0.5, "min_temporal": 0.6, "max_gap_days": 45.0},
 }  # fmt: skip
 
 
@@ -100,6 +100,8 @@ def test_dates_stand_where_their_day_is(folder):
     assert [b[0] for b in view["bars"]] == ["2023-01-05", "2023-03-05"]
     assert view["bars"][0][3] == 0
     assert "coverage is low" in view["text"]
+    assert "high from 50\u00a0% of clean pixels and 60\u00a0% of usable dates (each at least 40\u00a0% clean)" in view["text"]
+    assert "at most 45 days" in view["text"]
 
 
 def test_the_learning_curve_says_whether_it_still_rises(folder):

@@ -40,3 +40,13 @@ def test_coverage_of_a_recipe_is_printed_and_written(tmp_path, capsys):
     assert "66.7%" in shown
     told = json.loads((tmp_path / "out" / "coverage-main.json").read_text())
     assert (told["whole"]["n_usable"], told["whole"]["gap_days"]) == (2, 30.0)
+    assert "high from 50% of pixels clean, 50% of dates usable (from 50% clean)" in " ".join(shown.split())
+    assert (tmp_path / "out" / "coverage-main.svg").read_text().startswith("<svg")
+
+
+def test_of_many_areas_the_lowest_are_printed(tmp_path, capsys):
+    write_images(tmp_path / "images")
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "points.csv").write_text("lon,lat,class\n16,45,a\n")
+    assert run(["coverage", str(tmp_path / "recipe.yaml"), "--area-px", "4"]) == 0
+    assert "the 20 areas with the fewest clean pixels of 25" in " ".join(capsys.readouterr().out.split())

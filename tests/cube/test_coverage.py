@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from PIL import Image
 
 from landweave.cube import CoverageOptions, CubeOptions, assess_coverage, load_cube, write_coverage
 from landweave.cube.coverage import COLUMNS, list_low, longest_gap
+from landweave.cube.coverage_picture import draw_coverage
 from landweave.errors import CubeError
 from landweave.imagery import SourceOptions, find_scenes
 from landweave.types import CubeSet, Scene
@@ -69,9 +71,26 @@ def test_figures_pixels_and_picture_are_written(series: Callable[..., CubeSet], 
     with rasterio.open(files["pixels"]) as src:
         assert src.descriptions == ("clean_share", "gap_days")
         np.testing.assert_array_equal(src.read(1), found.share)
-    with Image.open(files["picture"]) as picture:
-        assert picture.mode == "RGB"
     assert len(found.to_rows()[0]) == len(COLUMNS)
+
+
+def test_the_picture_says_verdict_thresholds_scales_and_days(series: Callable[..., CubeSet]) -> None:
+    picture = ElementTree.fromstring(draw_coverage(assess_coverage(series(), options=CoverageOptions(max_gap_days=30))))
+    texts = [e.text or "" for e in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "main: coverage is high"
+    assert texts[1].startswith("5 dates, 2020-06-01 to 2020-07-11: 60% of pixels clean (high); 100% of dates usable")
+    assert "longest gap of the median pixel up to 30 days" in texts[2]
+    assert {"0 %", "100 %", "limit 30", "40 days", "2020-06-01", "2020-07-11"} <= set(texts)
+    bars = [e for e in picture.iter("{http://www.w3.org/2000/svg}rect") if e.get("width") == "4"]
+    assert [float(b.get("height", 0)) for b in bars] == [110, 55, 55, 55, 55]
+
+
+def test_one_date_and_a_name_of_markup_make_a_picture(write: Write, make_scene: Make) -> None:
+    cubes = load_cube([make_scene(write(np.full((1, 4, 9), 3000, np.int16)), ["red"], "2020-06-01")])
+    found = replace(assess_coverage(cubes), name="a<b&c")
+    texts = [e.text or "" for e in ElementTree.fromstring(draw_coverage(found)).iter()]
+    assert "a<b&c: coverage is high" in texts
+    assert any(t.startswith("one date: 100%") for t in texts)
 
 
 def test_a_cube_without_time_has_no_coverage(write: Write, make_scene: Make) -> None:

@@ -191,6 +191,9 @@ def _coverage(found: Mapping[str, Any], pixels: Path, product: MapProduct | None
     areas = [(a["name"], words.percent(a["spatial"], 0), words.percent(a["temporal"], 0), words.fixed(a["gap_days"]),
               words.say(f"coverage.{a['verdict']}")) for a in found["areas"]]  # fmt: skip
     longest = max([a["worst_gap_days"] for a in (whole, *found["areas"])], default=1.0)
+    if limits := found.get("thresholds"):
+        shares = {k: words.percent(limits[k], 0) for k in ("min_spatial", "min_temporal", "usable_share")}
+        text += " " + words.say("coverage.limits", **shares, gap=words.fixed(limits["max_gap_days"]))
     pictures = []
     if pixels.exists() and product is not None and whole["spatial"] < 1.0:  # a picture of one colour says nothing
         pictures = [(words.say("coverage.share"), draw_layer(pixels, 1, (1.0, 0.0), max_bytes=_PICTURE_BYTES)),

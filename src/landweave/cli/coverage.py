@@ -11,6 +11,8 @@ from landweave.cli.show import print_line, print_table, progress_bars
 
 __all__ = ["register"]
 
+_SHOWN = 20
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -54,6 +56,11 @@ def coverage(
             found = assess_coverage(cubes, name=name, options=options, progress=progress)
         n = len(found.dates)
         title = f"{name}: {n} dates, {found.dates[0].date} to {found.dates[-1].date}: coverage is {found.whole.verdict}"
-        print_table(title, COLUMNS, found.to_rows(), right=range(1, 6), note=SOURCE)
+        whole, *areas = found.to_rows()
+        lowest = sorted(sorted(range(len(areas)), key=lambda i: found.areas[i].spatial)[:_SHOWN])
+        note = f"{found.describe_thresholds()}\n{SOURCE}"
+        if len(areas) > _SHOWN:
+            note = f"the {_SHOWN} areas with the fewest clean pixels of {len(areas)}; --out DIR writes all\n{note}"
+        print_table(title, COLUMNS, [whole, *(areas[i] for i in lowest)], right=range(1, 6), note=note)
         for kind, path in (write_coverage(found, out) if out is not None else {}).items():
             print_line(f"{kind}: {path}")

@@ -123,8 +123,26 @@ class Coverage:
             for a in (self.whole, *self.areas)
         ]  # fmt: skip
 
+    def describe_whole(self) -> str:
+        """Say the whole's figures."""
+        whole = self.whole
+        return (
+            f"{whole.spatial:.0%} of pixels clean ({whole.spatial_verdict}); {whole.temporal:.0%} of dates usable, "
+            f"median gap {whole.gap_days:.0f} days ({whole.temporal_verdict})"
+        )
+
+    def describe_thresholds(self) -> str:
+        """Say from where coverage is high."""
+        o = self.options
+        return (
+            f"high from {o.min_spatial:.0%} of pixels clean, {o.min_temporal:.0%} of dates usable "
+            f"(from {o.usable_share:.0%} clean), "
+            f"longest gap of the median pixel up to {o.max_gap_days:g} days"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything but the pixels as plain values for JSON."""
+
         def plain(area: AreaCoverage) -> dict[str, Any]:
             return {
                 "name": area.name, "bbox": area.bbox, "spatial": round(area.spatial, 6), "temporal": round(area.temporal, 6),
