@@ -9,7 +9,7 @@ import pytest
 
 from landweave.assess import write_report
 from landweave.assess.document import Assessment, ReliabilitySummary
-from landweave.assess.explain import Explanation, GroupImportance, ShapGroup, ShapSummary
+from landweave.assess.explain import ClassChange, Explanation, GroupImportance, PartialDependence, ShapGroup, ShapSummary
 from landweave.assess.extras import Extras, read_extras, view_extras
 from landweave.assess.robustness import Robustness, RobustnessRow
 from landweave.assess.wording import LANGUAGES, get_words
@@ -118,6 +118,16 @@ def test_shap_is_shown_in_points_with_the_class_that_is_moved_most(folder):
     none = EXPLANATION.model_copy(update={"shap": None, "shap_why": "svm"})
     told = view_extras(Extras(explanation=none), Assessment(basis="cross-validation"), None, None, WORDS)["explanation"]
     assert "not made of trees" in told["shap"]["text"]
+
+
+def test_partial_dependence_and_changes_of_class_are_shown():
+    curve = PartialDependence(feature="red_t00", values=[0.1, 0.3], proba=[[0.8, 0.2], [0.3, 0.7]])
+    change = ClassChange(row=0, predicted="a", nearest="b", kind="band", group="red", becomes="b", moved_sd=1.0)
+    made = EXPLANATION.model_copy(update={"partial_dependence": [curve], "changes": [change]})
+    view = view_extras(Extras(explanation=made), Assessment(basis="cross-validation"), None, None, WORDS)["explanation"]
+    assert "red_t00" in view["curves"][0]
+    assert [name for name, _ in view["key"]] == ["a", "b"]
+    assert view["changes"] == [("a", "1", "100\xa0%", "band red", "b")]
 
 
 def test_a_curve_of_other_columns_is_refused(tmp_path):

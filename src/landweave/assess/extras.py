@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import ValidationError
 
+from landweave.assess.dependence import ChangeSummary, draw_dependence, summarise_changes
 from landweave.assess.document import Assessment
 from landweave.assess.explain import Explanation
 from landweave.assess.pictures import draw_layer, ramp_css
@@ -23,6 +24,7 @@ from landweave.assess.robustness import Robustness, RobustnessRow
 from landweave.assess.wording import Words
 from landweave.errors import AssessmentError
 from landweave.io.files import read_json
+from landweave.legend import Legend
 from landweave.metrics.intervals import wilson_interval, z_value
 from landweave.types import MapProduct, ModelCard
 
@@ -35,6 +37,7 @@ _SCORES = ("size", "overall_accuracy", "overall_accuracy_low", "overall_accuracy
 _COVERAGES = 3
 _INSTEAD = " (median instead)"
 _GROUPS = 12
+_CURVES = 6
 _BAR_REACH = 98.5
 """Per cent of the width at which the bar of the last date begins."""
 _CURVE = (420.0, 200.0, 46.0, 10.0, 34.0)  # width, height, left, top, bottom
@@ -97,7 +100,7 @@ def view_extras(
     return {
         "reliability": _reliability(assessment, card, words), "robustness": _robustness(extras.robustness, words),
         "coverage": [_coverage(c, pixels, product, words) for c, pixels in extras.coverage[:_COVERAGES]],
-        "explanation": _explanation(extras.explanation, words),
+        "explanation": _explanation(extras.explanation, words, product),
         "learning": [_learning(by, rows, words) for by, rows in extras.learning],
         "ramp": ramp_css(),
     }  # fmt: skip
@@ -188,12 +191,12 @@ def _coverage(found: Mapping[str, Any], pixels: Path, product: MapProduct | None
         "coverage.whole", clean=words.percent(whole["spatial"], 0), usable=words.percent(whole["temporal"], 0),
         gap=words.fixed(whole["gap_days"]), verdict=words.say(f"coverage.{whole['verdict']}"),
     )  # fmt: skip
-    areas = [(a["name"], words.percent(a["spatial"], 0), words.percent(a["temporal"], 0), words.fixed(a["gap_days"]),
-              words.say(f"coverage.{a['verdict']}")) for a in found["areas"]]  # fmt: skip
-    longest = max([a["worst_gap_days"] for a in (whole, *found["areas"])], default=1.0)
     if limits := found.get("thresholds"):
         shares = {k: words.percent(limits[k], 0) for k in ("min_spatial", "min_temporal", "usable_share")}
         text += " " + words.say("coverage.limits", **shares, gap=words.fixed(limits["max_gap_days"]))
+    areas = [(a["name"], words.percent(a["spatial"], 0), words.percent(a["temporal"], 0), words.fixed(a["gap_days"]),
+              words.say(f"coverage.{a['verdict']}")) for a in found["areas"]]  # fmt: skip
+    longest = max([a["worst_gap_days"] for a in (whole, *found["areas"])], default=1.0)
     pictures = []
     if pixels.exists() and product is not None and whole["spatial"] < 1.0:  # a picture of one colour says nothing
         pictures = [(words.say("coverage.share"), draw_layer(pixels, 1, (1.0, 0.0), max_bytes=_PICTURE_BYTES)),
@@ -209,7 +212,7 @@ def _coverage(found: Mapping[str, Any], pixels: Path, product: MapProduct | None
 # --- explanation and learning curve ----------------------------------------------------------------------------------------
 
 
-def _explanation(found: Explanation | None, words: Words) -> dict[str, Any] | None:
+def _explanation(found: Explanation | None, words: Words, product: MapProduct | None = None) -> dict[str, Any] | None:
     if found is None or not found.importance:
         return None
     top = max([g.drop for g in found.importance], default=0.0) or 1.0
@@ -222,7 +225,19 @@ def _explanation(found: Explanation | None, words: Words) -> dict[str, Any] | No
                  "" if g.se is None else f"±\u202f{words.fixed(100 * z_value() * g.se, 1)}") for g in own[:_GROUPS]
             ]  # fmt: skip
     text = words.say("explain.text", share=words.percent(found.overall_accuracy), n=words.count(found.n_tested))
-    return {"text": text, "kinds": kinds, "shap": _shap(found, words)}
+    colors = {c.name: c.color for c in (product.legend if product is not None else Legend.from_names(found.classes))}
+    return {
+        "text": text, "kinds": kinds, "shap": _shap(found, words),
+        "curves": [draw_dependence(curve, found.classes, colors, words) for curve in found.partial_dependence[:_CURVES]],
+        "key": [(name, colors.get(name, "#777777")) for name in found.classes],
+        "changes": [_change(change, words) for change in summarise_changes(found.changes, found.classes)],
+    }  # fmt: skip
+
+
+def _change(change: ChangeSummary, words: Words) -> tuple[str, ...]:
+    name, n, share, kind, group, becomes = change
+    told = f"{words.say(f'explain.one_{kind}')} {group}" if kind else "\u2013"
+    return name, words.count(n), words.percent(share, 0), told, becomes or "\u2013"
 
 
 def _shap(found: Explanation, words: Words) -> dict[str, Any] | None:

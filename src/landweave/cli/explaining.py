@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +40,7 @@ def explain(
     """Say which bands, dates and inputs the model looks at, under spatial folds, and what would change a pixel's class.
 
     Forests and boosted trees get SHAP values as well. Needs samples.parquet and model/ of a run. Writes explain.json, which
-    `landweave report` then shows.
+    `landweave report` then shows, with pictures of partial dependence beside those of the classes' spectra and seasons.
 
         landweave explain recipe.yaml --out out/
     """
@@ -129,11 +128,8 @@ def _print(found: Explanation, model: PixelModel) -> None:
 
 
 def _change_row(name: str, changes: list[ClassChange]) -> tuple[str, int, str, str, str]:
-    own = [c for c in changes if c.predicted == name]
-    able = [c for c in own if c.group is not None]
-    share = f"{len(able) / len(own):.0%}" if own else "-"
-    if not able:
-        return name, len(own), share, "-", "-"
-    which = Counter(f"{c.kind} {c.group}" for c in able).most_common(1)[0][0]
-    becomes = Counter(str(c.becomes) for c in able).most_common(1)[0][0]
-    return name, len(own), share, which, becomes
+    from landweave.assess.dependence import summarise_changes
+
+    for _, n, share, kind, group, becomes in summarise_changes(changes, [name]):
+        return name, n, f"{share:.0%}", f"{kind} {group}".strip() or "-", becomes or "-"
+    return name, 0, "-", "-", "-"
