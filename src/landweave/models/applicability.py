@@ -52,8 +52,8 @@ class Applicability:
         """
         out = np.empty(len(features), dtype=np.float32)
         own = np.ascontiguousarray(features[:, self.used], dtype=np.float32)
-        leaves = self._leaves  # type: ignore[attr-defined]
-        nearest_distance(own, self.mean[self.used], self.factor[self.used], *leaves, out)
+        leaves, lower, upper = self._leaves  # type: ignore[attr-defined]
+        nearest_distance(own, self.mean[self.used], self.factor[self.used], leaves, lower, upper, out)
         return out / np.float32(self.mean_distance)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -1,8 +1,8 @@
 """Distance to the nearest training row, exact, for many pixels: rows in leaves of 64 whose boxes are skipped when too far.
 
 A leaf's 64 rows, and the boxes of all leaves, are worked on side by side (one feature after the other), so that the compiler
-uses whole vector registers. Boxes are the tight ones around a leaf's rows: of 5000 rows of ten independent features, where balls
-around leaves all but overlap, they still let half be skipped.
+uses whole vector registers. Boxes are the tight ones around a leaf's rows: of 5000 rows of ten independent features they
+still let half be skipped.
 """
 
 from __future__ import annotations
