@@ -9,6 +9,7 @@ import errno
 import itertools
 import logging
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -28,6 +29,7 @@ from landweave.cube.segments import SegmentReader
 from landweave.errors import DiskFullError, OutputExistsError
 from landweave.grid import GeoBox, Window, crs_of, resolve_crs, split_blocks
 from landweave.io.files import check_disk, is_disk_full
+from landweave.io.handles import gdal_cache
 from landweave.io.zarr_store import CHUNK_PX, GroupSpec, ZarrWriter, plan_groups, read_store
 from landweave.types import CubeSet, Progress, ProgressEvent
 
@@ -35,7 +37,9 @@ __all__ = ["ArraySize", "CubeSize", "estimate_size", "open_cube", "write_cube"]
 
 log = logging.getLogger(__name__)
 _BLOCK_BYTES = 32 * 2**20
-"""Float32 values of one block while a cube is written; a worker holds about four times this."""
+"""Float32 values of one block while a cube is written; a worker holds about four times this, and the days of a step besides."""
+_CACHE_BYTES = 128 * 2**20
+"""GDAL's cache while a cube is written; its own default grows with the machine, and fills as the raster does."""
 _SHRINK = 0.6
 """Compressed over stored size that the check before writing counts on: reflectance shrinks to 0.5-0.8, gaps to nothing."""
 
@@ -111,7 +115,8 @@ def write_cube(
     grows as `<path>.part` and is renamed when it is whole, so that `path` never shows a partial cube.
 
     Args:
-        cubes: The cubes; they are read block by block, about 150 MB per worker at a time.
+        cubes: The cubes; they are read block by block, about 300 MB per worker at a time, and 128 MiB are GDAL's cache (unless
+            the environment sets GDAL_CACHEMAX), however large the raster.
         path: Folder to make, by custom `cube.zarr`.
         workers: Threads that read and write.
         overwrite: Replace what stands at `path`.
@@ -135,7 +140,7 @@ def write_cube(
     part = final.with_name(final.name + ".part")
     _remove(part)
     try:
-        with _counting(cubes) as counts:
+        with _counting(cubes) as counts, _small_cache():
             writer = ZarrWriter(part, cubes.cubes, groups, _attributes(cubes))
             _write_blocks(cubes, groups, writer, workers, progress)
             writer.finish((*cubes.notes, *_note_outside(counts)))
@@ -148,6 +153,16 @@ def write_cube(
             raise DiskFullError(errno.ENOSPC, message) from err
         raise
     return final
+
+
+@contextmanager
+def _small_cache() -> Iterator[None]:
+    """Bound GDAL's cache, unless its size was set on purpose."""
+    if "GDAL_CACHEMAX" in os.environ:
+        yield
+        return
+    with gdal_cache(_CACHE_BYTES):
+        yield
 
 
 def _attributes(cubes: CubeSet) -> dict[str, object]:

@@ -67,8 +67,8 @@ def marked_to_physical(
                 n_seen += np.int32(is_seen)
                 n_good += np.int32(is_good)
                 to[x] = np.float32(value) if is_good else gap
-        seen += n_seen
-        good += n_good
+        seen += int(n_seen)
+        good += int(n_good)
     return seen, seen - good
 
 

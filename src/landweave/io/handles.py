@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 import rasterio
 from affine import Affine
 from odc.geo.crs import CRS
+from rasterio._env import get_gdal_config, set_gdal_config
 from rasterio.errors import RasterioError, RasterioIOError
 
 from landweave.errors import SourceError
 from landweave.grid import resolve_crs
 from landweave.io import remote
 
-__all__ = ["RasterHandle", "close_rasters", "read_with"]
+__all__ = ["RasterHandle", "close_rasters", "gdal_cache", "read_with"]
 
 T = TypeVar("T")
 _MOST = 512
@@ -196,6 +197,17 @@ def read_with(path: str, work: Callable[[RasterHandle], T]) -> T:
             first = err
     shown = remote.plain_url(path) if remote.is_remote(path) else path
     raise SourceError(f"cannot read {shown} (truncated or corrupt?): {remote.hide_signature(str(first))}") from first
+
+
+@contextmanager
+def gdal_cache(size: int) -> Iterator[None]:
+    """Hold GDAL's block cache to `size` bytes; by default it takes 5 % of the machine's memory."""
+    before = get_gdal_config("GDAL_CACHEMAX")
+    set_gdal_config("GDAL_CACHEMAX", size)
+    try:
+        yield
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
 
 
 def close_rasters() -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import psutil
-from rasterio._env import get_gdal_config, set_gdal_config
 
 from landweave.errors import MapError
 from landweave.grid import geobox_of, is_nested
 from landweave.io.cog import TILE_PX
+from landweave.io.handles import gdal_cache
 from landweave.maps.chip_memory import MIN_STRIDES, chip_block_bytes, chip_sides
 from landweave.types import CubeSet, ModelCard
 
@@ -174,17 +174,6 @@ def _choose_side(cubes: CubeSet, sides: list[int], workers: int) -> int:
         if n_blocks >= 3 * workers or side <= TILE_PX // 4:
             return side
     return sides[-1]
-
-
-@contextmanager
-def gdal_cache(size: int) -> Iterator[None]:
-    """Hold GDAL's block cache to `size` bytes; by default it takes 5 % of the machine's memory."""
-    before = get_gdal_config("GDAL_CACHEMAX")
-    set_gdal_config("GDAL_CACHEMAX", size)
-    try:
-        yield
-    finally:
-        set_gdal_config("GDAL_CACHEMAX", before)
 
 
 class PeakMeter:
