@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,10 +27,13 @@ from landweave.models.engines import Weights
 from landweave.models.sessions import ONNXRUNTIME, Runtime, measure_run, open_session, share_pool
 from landweave.types import Augment, Block, ModelCard, Options
 
-__all__ = ["CHIPS", "ChipModel", "ChipOptions", "make_chip_model", "read_how"]
+__all__ = ["CHIPS", "TORCH_WEIGHTS", "ChipModel", "ChipOptions", "make_chip_model", "read_how"]
 
 CHIPS = "chips"
 """What the card calls the engine of these models."""
+
+TORCH_WEIGHTS = "weights.safetensors"
+"""What they are called in the model folder."""
 
 _BATCH_PX = 256 * 256
 """Pixels of a batch: small chips are computed several at a time, large ones singly."""
@@ -78,6 +81,7 @@ class ChipModel:
         blend: How overlapping chips are weighted.
         augment: Test-time augmentation, if any; eight times the work for "dihedral".
         runtime: What computes the network.
+        weights: The trained network's torch weights as safetensors, to start other trainings from; None where not kept.
     """
 
     card: ModelCard
@@ -86,6 +90,7 @@ class ChipModel:
     blend: Blend = "hann"
     augment: Augment | None = None
     runtime: Runtime = ONNXRUNTIME
+    weights: bytes | None = field(default=None, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -115,7 +120,8 @@ class ChipModel:
     def to_weights(self) -> Weights:
         """Give what a model folder keeps of it besides the card and the columns."""
         how = ChipOptions(blend=self.blend, augment=self.augment)
-        return Weights(blobs={"model.onnx": self.content, "chips.json": how.model_dump_json().encode()})
+        kept = {} if self.weights is None else {TORCH_WEIGHTS: self.weights}
+        return Weights(blobs={"model.onnx": self.content, "chips.json": how.model_dump_json().encode(), **kept})
 
     def measure_bytes(self) -> int:
         """Measure the memory that one batch takes while it is computed; opens the network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from landweave.errors import ModelError
 from landweave.io.model_folder import StoredModel, pack_arrays, read_model_folder, unpack_arrays, write_model_folder
 from landweave.models.applicability import Applicability
 from landweave.models.calibration import Calibration
-from landweave.models.chip_model import CHIPS, ChipModel, make_chip_model, read_how
+from landweave.models.chip_model import CHIPS, TORCH_WEIGHTS, ChipModel, make_chip_model, read_how
 from landweave.models.conformal import Conformal
 from landweave.models.engines import Weights, load_engine
 from landweave.models.predictor import PixelModel
@@ -87,7 +88,8 @@ def _load_chips(stored: StoredModel, folder: Path) -> ChipModel:
         raise ModelError(f"{folder} lacks {', '.join(sorted(lacking))} of a network for chips; copy or train the model again")
     try:
         how = read_how(stored.blobs["chips.json"])
-        return make_chip_model(stored.card, stored.blobs["model.onnx"], stored.columns, blend=how.blend, augment=how.augment)
+        model = make_chip_model(stored.card, stored.blobs["model.onnx"], stored.columns, blend=how.blend, augment=how.augment)
+        return replace(model, weights=stored.blobs.get(TORCH_WEIGHTS))
     except ModelError as err:
         raise ModelError(f"{folder}: {err}") from err
 

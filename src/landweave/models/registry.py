@@ -132,6 +132,7 @@ _homes = {
     "upernet": "image_networks",
     "utae": "image_networks",
     "revisits": "fusion_networks",
+    "pretrained": "fusion_networks",
     "metadata-unet": "fusion_networks",
     "token-fusion": "fusion_networks",
     "vhr-series": "fusion_networks",

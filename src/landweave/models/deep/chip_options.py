@@ -34,7 +34,15 @@ class ChipOptions(Options):
         False, description="Train on every labelled pixel of samples.reference, not only on the rows drawn from it."
     )
     folder: str | None = Field(None, description="Where checkpoints and logs go; a run that was killed continues from there.")
-    weights: str | None = Field(None, description="Folder with a checkpoint to start from; random weights by default.")
+    weights: str | None = Field(
+        None, description="Folder to start from: a model of ours that kept its weights, or a backbone; random by default."
+    )
+    keep_weights: bool | None = Field(
+        None, description="Keep the torch weights in the model folder, to start other trainings from; by default up to 20 MB."
+    )
+    optional_inputs: tuple[str, ...] = Field(
+        (), description="Inputs that a map may lack; sensor_dropout teaches a network to do without them."
+    )
 
 
 class ChipAugmentation(Options):

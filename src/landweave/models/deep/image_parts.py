@@ -7,7 +7,7 @@ y, x) when static, with 0 for missing values, and `name_valid` float32 0/1 (batc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landweave.errors import ModelError
+from landweave.models.deep.trainer import Batch
 from landweave.models.registry import ChipContext
 from landweave.types import ModelInput
 
@@ -48,6 +49,13 @@ class ImageNetwork(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Give logits (batch, class, y, x)."""
         raise NotImplementedError
+
+    def memorise(self, batches: Iterable[Batch]) -> bool:
+        """Learn from one pass over the training batches without gradients; False for networks that learn by them."""
+        return False
+
+    def finish_training(self) -> None:
+        """Bring the trained network into the form that is exported; nothing for most."""
 
 
 class Normaliser(nn.Module):

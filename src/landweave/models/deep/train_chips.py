@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from landweave.models.deep.labels import LabelGrid, split_labels
 from landweave.models.deep.sampler import ChipSampler, ChipSource, tile_places
 from landweave.models.deep.sampler_cache import BlockCache
 from landweave.models.deep.trainer import FitResult, fit_network, training
+from landweave.models.deep.warm_start import pack_weights, start_from
 from landweave.models.options import ModelOptions
 from landweave.models.registry import ChipContext, ModelFamily, get_model
 from landweave.types import CubeSet, ModelCard, ModelInput, Progress, Season
@@ -114,7 +116,7 @@ def train_chips(
     params = read_params(family.complete(options.params), _own_params(family), options.seed)
     sources = _make_sources(cubes, labels)
     parts = [_split(s.labels, params, options.seed) for s in sources]
-    inputs = setting.inputs or make_inputs(sources[0].cubes, season=setting.season)
+    inputs = _mark_optional(setting.inputs or make_inputs(sources[0].cubes, season=setting.season), params)
     train = ChipSampler([ChipSource(s.cubes, p[0]) for s, p in zip(sources, parts, strict=True)], inputs,
                         options=params.sampler, cache=setting.cache)  # fmt: skip
     columns, column_of = _columns(train)
@@ -125,10 +127,9 @@ def train_chips(
     validate, monitor = _make_validate(sources, parts, train, column_of, params)
     batches = ChipBatches(train, column_of, batch_size=params.train.batch_size, augmentation=params.augment,
                           column_weight=_class_weights(train, columns, options))  # fmt: skip
-    folder = None if params.chips.folder is None else Path(params.chips.folder)
-    fit = fit_network(network, train=batches, validate=validate, options=params.train.model_copy(update={"monitor": monitor}),
-                      folder=folder, progress=setting.progress)  # fmt: skip
+    fit = _fit(network, batches, validate, monitor, params, setting)
     network = network.cpu()
+    network.finish_training()
     content = export_chips(network, params.sampler.chip_size_px)
     example, _ = collate([train.read(p) for p in train.plan(0)[:2]], column_of)
     parity = check_chip_parity(network, content, example)
@@ -139,7 +140,33 @@ def train_chips(
         fitted["energy_kwh"] = fit.energy_kwh
     card = card.model_copy(update={"lineage": {**card.lineage, "training": fitted}, **_chip_sizes(params)})
     model = make_chip_model(card, content, columns, blend=params.chips.blend)
+    model = replace(model, weights=pack_weights(network, keep=params.chips.keep_weights))
     return TrainedChips(model, fit, sum(p.numel() for p in network.parameters()), parity)
+
+
+def _mark_optional(inputs: Sequence[ModelInput], params: ChipParams) -> tuple[ModelInput, ...]:
+    """Mark the inputs that a map may lack."""
+    optional = params.chips.optional_inputs
+    unknown = [name for name in optional if name not in {i.name for i in inputs}]
+    if unknown:
+        known = ", ".join(i.name for i in inputs)
+        raise ModelError(f"optional_inputs names {unknown[0]!r}, and the cubes are {known}; name some of them")
+    return tuple(i.model_copy(update={"required": False}) if i.name in optional else i for i in inputs)
+
+
+def _fit(
+    network: ImageNetwork, batches: ChipBatches, validate: Any, monitor: str, params: ChipParams, setting: ChipTraining
+) -> FitResult:  # fmt: skip
+    """Train by gradients, or let a network that only remembers see the batches of one epoch."""
+    began = time.perf_counter()
+    if network.memorise(batches.epoch(0)):
+        with torch.inference_mode():
+            row = {"epoch": 0.0, **validate(network)}
+        row["seconds"] = time.perf_counter() - began
+        return FitResult([row], 0, row[monitor], row["seconds"], "epochs")
+    folder = None if params.chips.folder is None else Path(params.chips.folder)
+    return fit_network(network, train=batches, validate=validate, options=params.train.model_copy(update={"monitor": monitor}),
+                       folder=folder, progress=setting.progress)  # fmt: skip
 
 
 def find_chip_family(options: ModelOptions) -> ModelFamily:
@@ -229,9 +256,7 @@ def _build(family: ModelFamily, context: ChipContext, statistics: _Statistics, p
     network.set_statistics({n: torch.from_numpy(v).float() for n, v in statistics.mean.items()},
                            {n: torch.from_numpy(v).float() for n, v in statistics.std.items()})  # fmt: skip
     if params.chips.weights is not None:
-        from landweave.models.deep.image_weights import load_backbone
-
-        load_backbone(network, params.chips.weights)
+        start_from(network, family.name, params.chips.weights)
     return network
 
 

@@ -38,3 +38,7 @@ _register("metadata-unet", "U-Net that is told where it is", "image_metadata",
           "FiLM: Perez et al. 2018, arXiv:1709.07871")  # fmt: skip
 _register("revisits", "U-Net over revisits, fused in latent space", "image_revisits",
           {"width": 16, "depth": 3, "dropout": 0.1, "fuse": "attention"}, "own design")  # fmt: skip
+_register("pretrained", "Pre-trained backbone of transformers", "image_pretrained",
+          {"backbone": "", "backbone_bands": [], "input": "auto", "tune": "full", "normalise": "card", "gain": None,
+           "resize": True, "width": 32, "stem_width": 16, "rank": 8, "k": 20, "memory": 2000},
+          "checkpoints of transformers; LoRA: Hu et al. 2021, arXiv:2106.09685")  # fmt: skip
