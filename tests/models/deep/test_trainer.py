@@ -100,6 +100,7 @@ def test_generator_and_threads_of_torch_are_left_alone(toy):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_weights(toy, tmp_path):
     whole, result = toy.fit()
     command = [sys.executable, "-c", SCRIPT, os.path.dirname(toy.__file__), str(tmp_path), "0.15"]  # noqa: PTH120
