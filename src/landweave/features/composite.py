@@ -129,110 +129,168 @@ def _square_distance(a: Any, b: Any, out: Any) -> None:  # pragma: no cover (com
             out[lane] += gap * gap
 
 
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _start_at_mean(data: Any, valid: Any, centre: Any, n: Any, active: Any) -> None:  # pragma: no cover (compiled)
+    """Begin at the mean; a lane with less than two observations is there already. `n` becomes the number of these."""
+    n_days, n_bands, _ = data.shape
+    n[:] = np.float32(0.0)
+    for t in range(n_days):
+        for lane in range(_LANES):
+            n[lane] += valid[t, lane]
+    for lane in range(_LANES):
+        active[lane] = np.float32(1.0) if n[lane] > 1 else np.float32(0.0)
+    for b in range(n_bands):
+        row = centre[b]
+        row[:] = np.float32(0.0)
+        for t in range(n_days):
+            source = data[t, b]
+            for lane in range(_LANES):
+                row[lane] += source[lane]
+        for lane in range(_LANES):
+            row[lane] = row[lane] / max(n[lane], np.float32(1.0))
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _sum_weighted(
+    data: Any, valid: Any, centre: Any, near: Any, weight: Any, share: Any, here: Any, total: Any
+) -> None:  # pragma: no cover (compiled)
+    """Sum the observations, weighted by one over their distance; `here` counts those that the centre stands on."""
+    n_days, n_bands, _ = data.shape
+    tiny, f0 = np.float32(1e-16), np.float32(0.0)
+    share[:] = f0
+    here[:] = f0
+    total[:] = f0
+    for t in range(n_days):
+        _square_distance(data[t], centre, weight)
+        for lane in range(_LANES):
+            apart = valid[t, lane] if weight[lane] > near else f0
+            here[lane] += valid[t, lane] - apart
+            weight[lane] = apart / np.sqrt(max(weight[lane], tiny))
+            share[lane] += weight[lane]
+        for b in range(n_bands):
+            source = data[t, b]
+            row = total[b]
+            for lane in range(_LANES):
+                row[lane] += weight[lane] * source[lane]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _hold_back(
+    centre: Any, share: Any, here: Any, total: Any, norm: Any, met: Any, weight: Any
+) -> None:  # pragma: no cover (compiled)
+    """Find how much observations that the centre stands on hold it back: Vardi and Zhang 2000, equation 2.6.
+
+    `total` becomes Weiszfeld's next centre, `weight` the share 0..1 of the step that is not taken.
+    """
+    tiny, f0, f1 = np.float32(1e-16), np.float32(0.0), np.float32(1.0)
+    norm[:] = f0
+    for b in range(centre.shape[0]):
+        row = total[b]
+        own = centre[b]
+        for lane in range(_LANES):
+            row[lane] = row[lane] / max(share[lane], tiny)
+            pull = share[lane] * (row[lane] - own[lane])
+            norm[lane] += pull * pull
+    for lane in range(_LANES):
+        met[lane] = f1 if here[lane] > 0 else met[lane]
+        weight[lane] = min(f1, here[lane] / np.sqrt(max(norm[lane], tiny))) if here[lane] > 0 else f0
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _measure_step(
+    centre: Any, step: Any, weight: Any, total: Any, moved: Any, here: Any, norm: Any
+) -> None:  # pragma: no cover (compiled)
+    """Measure this step, its change since the last one, and their product."""
+    f1 = np.float32(1.0)
+    moved[:] = np.float32(0.0)
+    here[:] = np.float32(0.0)
+    norm[:] = np.float32(0.0)
+    for b in range(centre.shape[0]):
+        row, own, earlier = total[b], centre[b], step[b]
+        for lane in range(_LANES):
+            now = (f1 - weight[lane]) * (row[lane] - own[lane])
+            change = now - earlier[lane]
+            moved[lane] += now * now
+            here[lane] += now * change
+            norm[lane] += change * change
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _choose_mixing(
+    turn: int, moved: Any, here: Any, norm: Any, met: Any, last: Any, share: Any
+) -> None:  # pragma: no cover (compiled)
+    """Choose Anderson's mixing: a step along the line on which the last two would meet.
+
+    Not once an observation was met, where Vardi and Zhang's steps alone are known to descend.
+    """
+    tiny, f0 = np.float32(1e-16), np.float32(0.0)
+    for lane in range(_LANES):
+        ahead = here[lane] / max(norm[lane], tiny)
+        is_usual = turn > 0 and moved[lane] < last[lane] and met[lane] == 0
+        share[lane] = min(max(ahead, np.float32(-10.0)), np.float32(0.5)) if is_usual else f0
+        last[lane] = moved[lane]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _take_step(
+    centre: Any, step: Any, image: Any, total: Any, weight: Any, share: Any, active: Any
+) -> None:  # pragma: no cover (compiled)
+    f1 = np.float32(1.0)
+    for b in range(centre.shape[0]):
+        row, own, earlier, before = total[b], centre[b], step[b], image[b]
+        for lane in range(_LANES):
+            now = (f1 - weight[lane]) * (row[lane] - own[lane])
+            new = own[lane] + now
+            own[lane] += active[lane] * (now - share[lane] * (new - before[lane]))
+            earlier[lane] = now
+            before[lane] = new
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _count_active(active: Any) -> int:  # pragma: no cover (compiled)
+    n = 0
+    for lane in range(_LANES):
+        n += np.int64(active[lane] > 0)
+    return n
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _geomedians(values: Any, tolerance: Any, most: Any, out: Any) -> int:  # pragma: no cover (compiled)
     """Fill `out` (band, pixel); returns how many pixels were still moving after the last round."""
     n_days, n_bands, n_pixels = values.shape
-    f0, f1 = np.float32(0.0), np.float32(1.0)
+    f0 = np.float32(0.0)
     data = np.empty((n_days, n_bands, _LANES), np.float32)
     valid = np.empty((n_days, _LANES), np.float32)
+    # band, lane: the centre, the sum of weighted observations, the last step, and where it would have led without mixing
     centre, total = np.empty((n_bands, _LANES), np.float32), np.empty((n_bands, _LANES), np.float32)
-    square, weight, share = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
+    step, image = np.zeros((n_bands, _LANES), np.float32), np.zeros((n_bands, _LANES), np.float32)
+    n, weight, share = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
     here, norm, moved = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
     active, last, met = np.empty(_LANES, np.float32), np.empty(_LANES, np.float32), np.empty(_LANES, np.float32)
-    step, image = np.zeros((n_bands, _LANES), np.float32), np.zeros((n_bands, _LANES), np.float32)
-    tiny, near = np.float32(1e-16), tolerance * tolerance
+    near = tolerance * tolerance
     unfinished = 0
     for x0 in range(0, n_pixels, _LANES):
         lanes = min(_LANES, n_pixels - x0)
         _load_joint(values, x0, lanes, data, valid)
-        norm[:] = f0
-        for t in range(n_days):
-            for lane in range(_LANES):
-                norm[lane] += valid[t, lane]
-        for lane in range(_LANES):
-            active[lane] = f1 if norm[lane] > 1 else f0
-        for b in range(n_bands):
-            row = centre[b]
-            row[:] = f0
-            for t in range(n_days):
-                source = data[t, b]
-                for lane in range(_LANES):
-                    row[lane] += source[lane]
-            for lane in range(_LANES):
-                row[lane] = row[lane] / max(norm[lane], f1)
+        _start_at_mean(data, valid, centre, n, active)
         step[:] = f0
         image[:] = f0
         last[:] = f0
         met[:] = f0
         for turn in range(most):
-            busy = f0
-            for lane in range(_LANES):
-                busy = max(busy, active[lane])
-            if busy == f0:
+            if _count_active(active) == 0:
                 break
-            share[:] = f0
-            here[:] = f0
-            total[:] = f0
-            for t in range(n_days):
-                _square_distance(data[t], centre, square)
-                for lane in range(_LANES):
-                    apart = valid[t, lane] if square[lane] > near else f0
-                    here[lane] += valid[t, lane] - apart
-                    weight[lane] = apart / np.sqrt(max(square[lane], tiny))
-                    share[lane] += weight[lane]
-                for b in range(n_bands):
-                    source = data[t, b]
-                    row = total[b]
-                    for lane in range(_LANES):
-                        row[lane] += weight[lane] * source[lane]
-            # Vardi and Zhang 2000, equation 2.6: where the centre stands on observations, their pull holds it back
-            norm[:] = f0
-            for b in range(n_bands):
-                row = total[b]
-                own = centre[b]
-                for lane in range(_LANES):
-                    row[lane] = row[lane] / max(share[lane], tiny)
-                    pull = share[lane] * (row[lane] - own[lane])
-                    norm[lane] += pull * pull
+            _sum_weighted(data, valid, centre, near, weight, share, here, total)
+            _hold_back(centre, share, here, total, norm, met, weight)
+            _measure_step(centre, step, weight, total, moved, here, norm)
+            _choose_mixing(turn, moved, here, norm, met, last, share)
+            _take_step(centre, step, image, total, weight, share, active)
             for lane in range(_LANES):
-                met[lane] = f1 if here[lane] > 0 else met[lane]
-                weight[lane] = min(f1, here[lane] / np.sqrt(max(norm[lane], tiny))) if here[lane] > 0 else f0
-            moved[:] = f0
-            here[:] = f0
-            norm[:] = f0
-            for b in range(n_bands):
-                row, own, earlier = total[b], centre[b], step[b]
-                for lane in range(_LANES):
-                    now = (f1 - weight[lane]) * (row[lane] - own[lane])
-                    change = now - earlier[lane]
-                    moved[lane] += now * now
-                    here[lane] += now * change
-                    norm[lane] += change * change
-            # Anderson's mixing: a step along the line on which the last two would meet; not once an observation was met,
-            # where Vardi and Zhang's steps alone are known to descend
-            for lane in range(_LANES):
-                ahead = here[lane] / max(norm[lane], tiny)
-                is_usual = turn > 0 and moved[lane] < last[lane] and met[lane] == 0
-                share[lane] = min(max(ahead, np.float32(-10.0)), np.float32(0.5)) if is_usual else f0
-                last[lane] = moved[lane]
-            for b in range(n_bands):
-                row, own, earlier, before = total[b], centre[b], step[b], image[b]
-                for lane in range(_LANES):
-                    now = (f1 - weight[lane]) * (row[lane] - own[lane])
-                    new = own[lane] + now
-                    own[lane] += active[lane] * (now - share[lane] * (new - before[lane]))
-                    earlier[lane] = now
-                    before[lane] = new
-            for lane in range(_LANES):
-                active[lane] = active[lane] if moved[lane] > tolerance * tolerance else f0
-        for lane in range(lanes):
-            unfinished += int(active[lane])
-            n = f0
-            for t in range(n_days):
-                n += valid[t, lane]
-            for b in range(n_bands):
-                out[b, x0 + lane] = centre[b, lane] if n > 0 else np.float32(np.nan)
+                active[lane] = active[lane] if moved[lane] > near else f0
+        unfinished += _count_active(active)
+        for b in range(n_bands):
+            for lane in range(lanes):
+                out[b, x0 + lane] = centre[b, lane] if n[lane] > 0 else np.float32(np.nan)
     return unfinished
 
 
