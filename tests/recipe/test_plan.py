@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from landweave.errors import RecipeError, SampleError, SourceError
+from landweave.maps.cost import CostOptions
 from landweave.recipe import read_recipe
 from landweave.recipe.plan import plan_recipe
 
@@ -25,6 +27,17 @@ def test_a_plan_tells_scenes_grid_samples_and_work(job):
     assert (work["workers"], work["memory budget"]) == (("2",), ("8,192 MiB for the whole process",))
     assert {"blocks", "disk for cube.zarr, at most", "disk for the map, at most"} <= set(work)
     assert sorted(job.folder.rglob("*")) == before
+
+
+def test_a_plan_prints_what_a_country_and_the_globe_would_take(job):
+    cost = CostOptions(area_km2=643_801, price_per_core_hour=0.04)
+    table = plan_recipe(read_recipe(job.folder / "recipe.yaml"), cost=cost)[4]
+    rows = {row[0]: [float(v.replace(",", "")) for v in row[1:]] for row in table.rows}
+    assert list(rows) == ["this grid", "the area given", "the globe's land"]
+    assert rows["the area given"][:2] == [643_801, 64.4]
+    assert rows["the area given"][5] == pytest.approx(0.04 * rows["the area given"][2], abs=0.01)
+    ratio = np.array(rows["the globe's land"]) / rows["the area given"]
+    np.testing.assert_allclose(ratio, 134.7e6 / 643_801, rtol=2e-3)  # as printed, rounded
 
 
 def test_a_plan_without_a_cube_on_disk_asks_for_no_disk_for_it(job):
