@@ -30,12 +30,12 @@ def test_a_plan_tells_scenes_grid_samples_and_work(job):
 
 
 def test_a_plan_prints_what_a_country_and_the_globe_would_take(job):
-    cost = CostOptions(area_km2=643_801, price_per_core_hour=0.04)
+    cost = CostOptions(area_km2=643_801, price_per_core_hour=40)
     table = plan_recipe(read_recipe(job.folder / "recipe.yaml"), cost=cost)[4]
     rows = {row[0]: [float(v.replace(",", "")) for v in row[1:]] for row in table.rows}
     assert list(rows) == ["this grid", "the area given", "the globe's land"]
     assert rows["the area given"][:2] == [643_801, 64.4]
-    assert rows["the area given"][5] == pytest.approx(0.04 * rows["the area given"][2], abs=0.01)
+    assert rows["the area given"][5] == pytest.approx(40 * rows["the area given"][2], rel=2e-3)
     ratio = np.array(rows["the globe's land"]) / rows["the area given"]
     np.testing.assert_allclose(ratio, 134.7e6 / 643_801, rtol=2e-3)  # as printed, rounded
 
