@@ -22,6 +22,8 @@ from landweave.features.radar import (
     to_linear,
 )
 from landweave.features.registration import agree, estimate_shift, shift_by_blocks
+from landweave.features.segment_statistics import SEGMENT_SHAPES, segment_features, segment_statistics
+from landweave.features.segments import SegmentOptions, segment_block, segment_window
 from landweave.features.series import apply_missing, count_valid_steps, fill_linear
 from landweave.features.sharpening import pansharpen, sharpen_bands
 from landweave.features.smoothing import fill_gaps, smooth_savgol, smooth_whittaker
@@ -32,12 +34,14 @@ from landweave.features.texture import TEXTURE_MEASURES, compute_texture, quanti
 from landweave.features.wetness import compute_wetness
 
 __all__ = [
+    "SEGMENT_SHAPES",
     "TEMPORAL_METRICS",
     "TERRAIN_MEASURES",
     "TEXTURE_MEASURES",
     "BandRanges",
     "HarmonicFit",
     "Line",
+    "SegmentOptions",
     "SpectralIndex",
     "agree",
     "apply_missing",
@@ -76,6 +80,10 @@ __all__ = [
     "pansharpen",
     "published_line",
     "quantise",
+    "segment_block",
+    "segment_features",
+    "segment_statistics",
+    "segment_window",
     "sharpen_bands",
     "shift_by_blocks",
     "smooth_savgol",
