@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,6 +50,19 @@ def test_shares_and_gaps_are_those_counted_by_hand(series: Callable[..., CubeSet
     assert (found.gap_days[0, 0], found.gap_days[0, 31]) == (10.0, 40.0)
     assert [(a.name, a.verdict) for a in found.areas] == [("1-1", "high"), ("1-2", "low"), ("2-1", "high"), ("2-2", "low")]
     assert "area 1-2 is low (20% clean, 1 of 5 dates usable, longest gap 40 days)" in list_low([found])[0]
+
+
+def test_what_filling_would_make_up_for_is_counted_in_steps(series: Callable[..., CubeSet]) -> None:
+    dates = assess_coverage(series()).gaps
+    assert (dates.n_steps, dates.share, dates.never) == (5, pytest.approx(0.4), 0.0)
+    edges = np.array(["2020-06-01", "2020-07-01", "2020-08-01"], dtype="datetime64[D]")
+    months = list(pairwise(edges))
+    found = assess_coverage(series(), steps=months)
+    assert (found.gaps.n_steps, found.gaps.share) == (2, pytest.approx(0.25))  # the right half in July
+    assert assess_coverage(series(), steps=months[1:]).gaps.never == pytest.approx(0.5)
+    assert "in 2 time steps 25.0% of the values" in found.describe_gaps()
+    with pytest.raises(CubeError, match="give one at least"):
+        assess_coverage(series(), steps=[])
 
 
 def test_a_long_gap_alone_makes_temporal_coverage_low(series: Callable[..., CubeSet]) -> None:

@@ -24,7 +24,7 @@ from landweave.errors import CubeError, GridError
 from landweave.grid import GeoBox, Window, crs_of, geobox_of, split_blocks, window_geobox
 from landweave.types import CubeSet, Options, Progress, track
 
-__all__ = ["AreaCoverage", "Coverage", "CoverageOptions", "DateCoverage", "assess_coverage"]
+__all__ = ["AreaCoverage", "Coverage", "CoverageOptions", "DateCoverage", "Gaps", "assess_coverage"]
 
 Verdict = Literal["high", "low"]
 _BLOCK_PX = 512
@@ -91,6 +91,21 @@ class AreaCoverage:
         return "high" if self.spatial_verdict == self.temporal_verdict == "high" else "low"
 
 
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What filling would have to make up for.
+
+    Attributes:
+        n_steps: Time steps that the values are counted in.
+        share: Share of values (pixel, step) without a clean observation in their step, 0..1: what would be filled.
+        never: Share of values of pixels without any clean observation, 0..1: what cannot be filled; part of `share`.
+    """
+
+    n_steps: int
+    share: float
+    never: float
+
+
 @dataclass(frozen=True)
 class Coverage:
     """Coverage of one cube.
@@ -104,6 +119,7 @@ class Coverage:
         share: Share of dates with a clean observation (y, x), float32 0..1.
         gap_days: Longest gap (y, x), float32 days.
         options: The thresholds.
+        gaps: What filling would have to make up for.
     """
 
     name: str
@@ -114,6 +130,7 @@ class Coverage:
     share: NDArray[np.float32]
     gap_days: NDArray[np.float32]
     options: CoverageOptions
+    gaps: Gaps
 
     def to_rows(self) -> list[tuple[Any, ...]]:
         """Give a table: the whole, then each area; columns as in `COLUMNS`."""
@@ -140,6 +157,14 @@ class Coverage:
             f"longest gap of the median pixel up to {o.max_gap_days:g} days"
         )
 
+    def describe_gaps(self) -> str:
+        """Say what would be filled."""
+        g = self.gaps
+        return (
+            f"in {g.n_steps} time steps {g.share:.1%} of the values have no clean observation: filling would make them up, but "
+            f"for the {g.never:.1%} of pixels without any"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything but the pixels as plain values for JSON."""
 
@@ -152,7 +177,8 @@ class Coverage:
             }  # fmt: skip
 
         dates = [{"date": d.date, "share": round(d.share, 6), "is_usable": d.is_usable} for d in self.dates]
-        return {"name": self.name, "thresholds": self.options.model_dump(mode="json"), "source": SOURCE,
+        gaps = {"n_steps": self.gaps.n_steps, "share": round(self.gaps.share, 6), "never": round(self.gaps.never, 6)}
+        return {"name": self.name, "gaps": gaps, "thresholds": self.options.model_dump(mode="json"), "source": SOURCE,
                 "whole": plain(self.whole), "areas": [plain(a) for a in self.areas], "dates": dates}  # fmt: skip
 
 
@@ -162,8 +188,9 @@ SOURCE = "after Sanchez et al. 2024, IGARSS, arXiv:2406.18584; the longest gap a
 
 
 def assess_coverage(
-    cubes: CubeSet, *, name: str | None = None, options: CoverageOptions | None = None, progress: Progress | None = None
-) -> Coverage:
+    cubes: CubeSet, *, name: str | None = None, options: CoverageOptions | None = None,
+    steps: Sequence[tuple[Any, Any]] | None = None, progress: Progress | None = None,
+) -> Coverage:  # fmt: skip
     """Assess how well the clean observations of a series cover its area in space and time.
 
     After Sanchez et al. 2024 (arXiv:2406.18584), who count the clean labels of the scene classification per date and per pixel
@@ -174,6 +201,7 @@ def assess_coverage(
         cubes: The cubes; masks belong into the scenes (`mask:` of a source).
         name: The cube; by default the only one with time.
         options: Thresholds.
+        steps: Start and end (exclusive, datetime64) of the steps in which gaps are counted; by default each date is one.
         progress: Told of every block.
 
     Raises:
@@ -191,18 +219,33 @@ def assess_coverage(
     side = options.area_px or max(-(-max(shape) // 8), 16)
     areas = list(split_blocks(shape, side))
     clean_px = np.zeros((len(areas), len(days)), dtype=np.int64)
+    members = _list_members(cube, steps)
+    missing, never = 0, 0
     share, gap = (np.empty(shape, dtype=np.float32) for _ in range(2))
     for i, area in enumerate(track(areas, "coverage", len(areas), progress, unit="areas")):
         for part in split_blocks((area.height, area.width), _BLOCK_PX):
             window = Window(area.row + part.row, area.col + part.col, part.height, part.width)
             clean = _read_clean(cube, window, band)
             clean_px[i] += clean.sum(axis=(1, 2))
+            missing += sum(int((~clean[own].any(axis=0)).sum()) for own in members)
+            never += int((~np.any([clean[own].any(axis=0) for own in members], axis=0)).sum())
             share[window.slices] = clean.mean(axis=0)
             gap[window.slices] = longest_gap(clean, days)
     made = [_judge(f"{a.row // side + 1}-{a.col // side + 1}", a, grid, clean_px[i], gap, options) for i, a in enumerate(areas)]
     whole = _judge("all", Window(0, 0, *shape), grid, clean_px.sum(axis=0), gap, options)
+    gaps = Gaps(len(members), missing / (len(members) * math.prod(shape)), never / math.prod(shape))
     return Coverage(name, grid, _dates(cube, clean_px.sum(axis=0) / math.prod(shape), options), whole, tuple(made), share, gap,
-                    options)  # fmt: skip
+                    options, gaps)  # fmt: skip
+
+
+def _list_members(cube: xr.DataArray, steps: Sequence[tuple[Any, Any]] | None) -> list[NDArray[np.intp]]:
+    """List the positions of the dates of each step."""
+    times = cube["time"].values
+    if steps is None:
+        return [np.array([i]) for i in range(len(times))]
+    if not steps:
+        raise CubeError("no time steps given to count gaps in; give one at least, or leave steps out")
+    return [np.flatnonzero((times >= start) & (times < end)) for start, end in steps]
 
 
 def _choose(cubes: CubeSet, name: str | None) -> str:

@@ -250,7 +250,7 @@ def _take_step(
 def _count_active(active: Any) -> int:  # pragma: no cover (compiled)
     n = 0
     for lane in range(_LANES):
-        n += np.int64(active[lane] > 0)
+        n += int(active[lane] > 0)
     return n
 
 
