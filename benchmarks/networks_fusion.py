@@ -10,7 +10,7 @@ so that a busy machine changes no figure.
 - vhr: one date of four bands at 10 m as the fine image, and all bands and dates averaged to 40 m as the series.
 - height: Sentinel-2 and elevation, both at 10 m.
 - place: the same with encodings of longitude and latitude, as bands of every pixel (unet) or as metadata (metadata-unet).
-- revisits: Sentinel-2 alone.
+- revisits: Sentinel-2 alone (its forest and U-Net stand under height, imagery alone).
 - sensors: Sentinel-2 at 10 m, Sentinel-1 averaged to 20 m, elevation; mapped with all of them, and once without each sensor,
   trained with sensor dropout and without.
 """
@@ -106,7 +106,7 @@ def make_tasks(folder: Path, size: int, dates: int) -> tuple[list[Task], list[Pa
         Task("place", choose(s2=held[s2], place=held["place"]),
              [*(plain[k] for k in both), ("metadata-unet", "metadata-unet", {}),
               ("metadata-unet, concat", "metadata-unet", {"merge": "concat"})]),
-        Task("revisits", choose(s2=held[s2]), [plain["unet"], ("utae", "utae", {}),
+        Task("revisits", choose(s2=held[s2]), [("utae", "utae", {}),
              *((f"revisits, {f}", "revisits", {"fuse": f}) for f in ("mean", "max", "attention"))]),
         Task("sensors", sensors, [("dual-unet", "dual-unet", lost),
              ("dual-unet, sensor dropout", "dual-unet", {**lost, "sensor_dropout": 0.3})], ("s2", "s1")),
