@@ -52,7 +52,7 @@ def cut_landscape(folder: Path, size: int, dates: int, chip: int) -> tuple[Scene
     tiles = truth[: n * chip, : n * chip].reshape(n, chip, n, chip).transpose(0, 2, 1, 3).reshape(n * n, -1)
     shares = np.stack([(tiles == k).mean(axis=1) for k in range(len(land.legend))], axis=1)
     i, j = np.divmod(np.arange(n * n), n)
-    x, y = cubes.geobox.affine * ((j + 0.5) * chip, (i + 0.5) * chip)
+    x, y = cubes.geobox.affine @ ((j + 0.5) * chip, (i + 0.5) * chip)
     places, names = np.column_stack([x, y]), land.legend.names
     one = [(names[k],) for k in shares.argmax(axis=1)]
     several = [tuple(names[k] for k in np.flatnonzero(row >= LEAST_SHARE)) for row in shares]

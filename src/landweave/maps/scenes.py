@@ -101,7 +101,7 @@ def map_scenes(
 def coarsen_geobox(geobox: GeoBox, step: int) -> GeoBox:
     """Give the grid whose pixels are `step` x `step` pixels of another; the last ones may reach over its edge."""
     rows, cols = geobox.shape
-    return GeoBox((math.ceil(rows / step), math.ceil(cols / step)), geobox.affine * Affine.scale(step), geobox.crs)
+    return GeoBox((math.ceil(rows / step), math.ceil(cols / step)), geobox.affine @ Affine.scale(step), geobox.crs)
 
 
 def _check_pixels(model: SceneModel, cubes: CubeSet) -> None:

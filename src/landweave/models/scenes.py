@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from landweave.cube import make_inputs
@@ -208,10 +209,10 @@ def _band_names(info: RasterInfo, spec: FileBands) -> tuple[str, ...]:
     return names
 
 
-def _lattice_of(info: RasterInfo, first: object) -> tuple[int, int]:
+def _lattice_of(info: RasterInfo, first: Affine) -> tuple[int, int]:
     """Row and column of a file's first pixel on the lattice of the first file, to the nearest pixel."""
     affine = info.geobox.affine
-    col, row = ~first * (affine.c, affine.f)  # type: ignore[operator]
+    col, row = ~first @ (affine.c, affine.f)
     return round(row), round(col)
 
 
@@ -249,7 +250,7 @@ def scenes_from_places(
     """
     if not len(places):
         raise SampleError("0 places given; give at least one labelled place per class")
-    col, row = ~cubes.geobox.affine * (places[:, 0], places[:, 1])
+    col, row = ~cubes.geobox.affine @ (places[:, 0], places[:, 1])
     rows, cols = cubes.geobox.shape
     outside = np.flatnonzero((row < 0) | (col < 0) | (row >= rows) | (col >= cols))
     if len(outside):

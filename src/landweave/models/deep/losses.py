@@ -48,7 +48,7 @@ _losses: dict[str, Callable[..., Loss]] = {}
 _DENSE = "landweave.models.deep.losses_dense"
 _homes: dict[str, str] = dict.fromkeys(
     ("boundary", "cross-entropy-dice", "cross-entropy-lovasz", "dice", "lovasz", "tversky"), _DENSE
-)
+) | dict.fromkeys(("asymmetric", "bce"), "landweave.models.deep.losses_labels")
 
 
 def register_loss(name: str, make: Callable[..., Loss]) -> None:

@@ -178,9 +178,9 @@ class BackboneScenes(_Scenes):
         self.backbone = backbone
 
     def features(self, x: Tensor) -> Tensor:
-        """Give the backbone's last map."""
-        last: Tensor = self.backbone(x).feature_maps[-1]
-        return last
+        """Give what the backbone says of the whole chip: the mean of its last map, or DINOv2's class token."""
+        pooled: Tensor = self.backbone(x).pooler_output
+        return pooled.flatten(1)[..., None, None]
 
 
 def _make_backbone(name: str, channels: int, p: Mapping[str, Any]) -> tuple[nn.Module, int]:
@@ -188,14 +188,13 @@ def _make_backbone(name: str, channels: int, p: Mapping[str, Any]) -> tuple[nn.M
 
     hf: Any = transformers  # whose configurations take more keywords than their annotations list
     configs = {"resnet": hf.ResNetConfig, "convnext": hf.ConvNextConfig, "swin": hf.SwinConfig, "dinov2": hf.Dinov2Config}
-    models = {"resnet": hf.ResNetBackbone, "convnext": hf.ConvNextBackbone, "swin": hf.SwinBackbone,
-              "dinov2": hf.Dinov2Backbone}  # fmt: skip
+    models = {"resnet": hf.ResNetModel, "convnext": hf.ConvNextModel, "swin": hf.SwinModel, "dinov2": hf.Dinov2Model}
     if p.get("weights"):
         config = _stored_config(configs[name], name, p["weights"], channels)
     else:
         config = configs[name](num_channels=channels, **_sizes(name, p))
     made = models[name](config)
-    return made, int(made.channels[-1])
+    return made, int(config.hidden_sizes[-1] if name in ("resnet", "convnext") else config.hidden_size)
 
 
 def _stored_config(kind: Any, name: str, folder: str, channels: int) -> Any:
@@ -207,26 +206,22 @@ def _stored_config(kind: Any, name: str, folder: str, channels: int) -> Any:
     if stored.get("model_type") != kind.model_type:
         raise ModelError(f"{path} describes a {stored.get('model_type')}, the network is {name}; choose the network of the "
                          "checkpoint")  # fmt: skip
-    config = kind.from_dict(stored)
-    config.num_channels = channels
-    last = config.stage_names[-1]
-    return kind.from_dict({**config.to_dict(), "out_features": [last], "out_indices": None})
+    return kind.from_dict({**stored, "num_channels": channels})
 
 
 def _sizes(name: str, p: Mapping[str, Any]) -> dict[str, Any]:
     width, depth = p["width"], p["depth"]
     widths = [width * 2**k for k in range(4)]
     if name == "resnet":
-        return {"embedding_size": width, "hidden_sizes": widths, "depths": [depth] * 4, "layer_type": "basic",
-                "out_features": ["stage4"]}  # fmt: skip
+        return {"embedding_size": width, "hidden_sizes": widths, "depths": [depth] * 4, "layer_type": "basic"}
     if name == "convnext":
-        return {"hidden_sizes": widths, "depths": [depth] * 4, "out_features": ["stage4"]}
+        return {"hidden_sizes": widths, "depths": [depth] * 4}
     if name == "swin":
-        return {"embed_dim": width, "depths": [2 * max(1, depth // 2)] * 3, "num_heads": [2, 4, 8], "window_size": 4,
-                "patch_size": 4, "image_size": p["chip_size_px"], "out_features": ["stage3"]}  # fmt: skip
-    n = 2 * depth
-    return {"hidden_size": 4 * width, "num_hidden_layers": n, "num_attention_heads": 4, "patch_size": 8, "mlp_ratio": 2,
-            "image_size": p["chip_size_px"], "out_features": [f"stage{n}"]}  # fmt: skip
+        window = max(1, min(4, p["chip_size_px"] // 16))  # SwinModel fails where the last map is smaller than a window
+        return {"embed_dim": width, "depths": [2 * max(1, depth // 2)] * 3, "num_heads": [2, 4, 8], "window_size": window,
+                "patch_size": 4, "image_size": p["chip_size_px"]}  # fmt: skip
+    return {"hidden_size": 4 * width, "num_hidden_layers": 2 * depth, "num_attention_heads": 4, "patch_size": 8, "mlp_ratio": 2,
+            "image_size": p["chip_size_px"]}  # fmt: skip
 
 
 def build(name: str, context: ChipContext) -> ImageNetwork:
