@@ -1,6 +1,6 @@
 """Composites and filled series against their peers, in one run: seconds, ratios, agreement, peak memory.
 
-    python benchmarks/cube.py [--side 512] [--dates 24] [--bands 6] [--peers PYTHON] [--only NAMES] [--growth]
+    python benchmarks/cube.py [--side 512] [--dates 24] [--bands 6] [--peers PYTHON] [--only composite] [--growth]
 
 The full size is --side 2048. A stack of COGs (deflated uint16, 512 px blocks; smooth fields, a season, noise, clouds as 0) is
 made in a temporary folder first. Contenders:
@@ -335,6 +335,7 @@ def main() -> None:
     parser.add_argument("--series-side", type=int, default=256, help="side of what the series are measured on")
     parser.add_argument("--sample", type=int, default=150, help="pixels of the per-pixel scipy way")
     parser.add_argument("--peers", help="Python that has hdstats, vam.whittaker, whittaker-eilers")
+    parser.add_argument("--only", choices=("composite",), help="leave out the series")
     parser.add_argument("--growth", action="store_true", help="measure peak memory at half the side and the side")
     args = parser.parse_args()
     load = os.getloadavg()[0]
@@ -345,6 +346,8 @@ def main() -> None:
             return
         scenes = make_stack(Path(at), args.side, args.dates, args.bands)
         stack = run_composite(args, scenes)
+        if args.only == "composite":
+            return
         times = np.array([(s.time_start - datetime(1970, 1, 1)).total_seconds() / 86_400 for s in scenes])
         run_series(args, stack, times, Path(at))
 
