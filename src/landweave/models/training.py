@@ -16,7 +16,7 @@ from landweave.models.inputs import prepare_features
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import FitContext, ModelFamily, get_model
-from landweave.types import ModelCard, SampleTable, coarsen_footprint
+from landweave.types import ModelCard, Progress, SampleTable, coarsen_footprint
 
 __all__ = ["fit_model", "train_model"]
 
@@ -37,7 +37,7 @@ class _Rows:
 def train_model(
     samples: SampleTable, *, options: ModelOptions, licence: str = "unspecified",
     lineage: Mapping[str, Any] | None = None, metrics: Mapping[str, Mapping[str, float]] | None = None,
-    no_locations: bool = False,
+    no_locations: bool = False, progress: Progress | None = None,
 ) -> PixelModel:  # fmt: skip
     """Train a model on all rows of a sample table whose `purpose` is not "reference".
 
@@ -48,6 +48,7 @@ def train_model(
         lineage: More to keep in the card (input checksums, where the samples come from).
         metrics: Cross-validation scores for the card: "random", "spatial" -> name -> value.
         no_locations: Round the card's footprint outward to whole degrees.
+        progress: Told of every epoch of a network.
 
     Returns:
         A model that predicts from arrays alone.
@@ -60,7 +61,7 @@ def train_model(
         samples = samples.select((samples.frame["purpose"] != "reference").to_numpy())
     family = find_family(options)
     rows = _usable_rows(samples, options)
-    model = _fit(samples, rows, family, options, _make_card(samples, rows, family, options))
+    model = _fit(samples, rows, family, options, _make_card(samples, rows, family, options), progress=progress)
     extra: dict[str, Any] = {"licence": licence, "metrics": {k: dict(v) for k, v in (metrics or {}).items()}}
     if no_locations and model.card.footprint is not None:
         extra["footprint"] = coarsen_footprint(model.card.footprint)
@@ -137,7 +138,10 @@ def _row_weights(rows: _Rows, family: ModelFamily, class_weight: Any) -> dict[st
     return {} if family.weight_param is None or np.ptp(weight) == 0 else {family.weight_param: weight}
 
 
-def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions, card: ModelCard) -> PixelModel:
+def _fit(
+    samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions, card: ModelCard, *,
+    progress: Progress | None = None,
+) -> PixelModel:  # fmt: skip
     params = family.complete(options.params)
     weights = _class_weights(samples, rows.target, options)
     extra: dict[str, Any] = {**_row_weights(rows, family, weights)}
@@ -149,6 +153,8 @@ def _fit(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelO
             estimator = family.make_for(FitContext(params, samples.inputs, options.missing, options.seed, given,
                                                    len(samples.legend), _parents(samples)))  # fmt: skip
             extra["groups"] = _groups(samples, rows)
+            if hasattr(estimator, "progress"):  # networks
+                estimator.progress = progress
         if rows.features.size > LARGE and family.make_for is None and "n_jobs" in estimator.get_params():
             estimator.set_params(n_jobs=-1)
         estimator.fit(rows.features, rows.target, **extra)

@@ -363,7 +363,8 @@ def make_model(job: Job) -> Predictor:
         if stage is not None:
             save_model(stage.train(training, others=held_out, progress=job.progress, **card), folder)
         else:
-            save_model(_add_uncertainty(job, train_model(training, options=options, **card), training, options), folder)
+            model = train_model(training, options=options, progress=job.progress, **card)
+            save_model(_add_uncertainty(job, model, training, options), folder)
         write_json(job.folder / "validation.json", {**validation, "choice": _describe_choice(choice)})
         more["results"] = {"family": options.name, **_card_metrics(validation["cross_validation"])}
     return load_model(folder)

@@ -54,7 +54,7 @@ def test_the_folder_gives_the_same_probabilities_and_the_card_keeps_the_history(
     scenes = make_scenes()
     loaded = load_scenes(save_scenes(trained.model, tmp_path / "model"))
     np.testing.assert_array_equal(loaded.predict_chips(scenes), trained.model.predict_chips(scenes))
-    assert len(loaded.card.lineage["training"]["history"]) == len(trained.fit.history)
+    assert len(loaded.card.lineage["training"]["curve"]["loss"]) == len(trained.fit.history)
 
 
 def test_the_same_seed_gives_the_same_network(make_scenes):

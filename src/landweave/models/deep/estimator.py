@@ -204,7 +204,7 @@ def _report(model: SeriesModel, results: list[FitResult]) -> dict[str, Any]:
     report: dict[str, Any] = {
         "parameters": sum(p.numel() for m in model.members for p in m.parameters()),
         "members": [{"epochs": len(r.history), "best_epoch": r.best_epoch, "best_score": round(r.best_score, 6),
-                     "stopped": r.stopped} for r in results],
+                     "stopped": r.stopped, "curve": r.to_curve()} for r in results],
     }  # fmt: skip
     return report | ({"energy_kwh": sum(energy)} if energy else {})
 

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["average_gradients", "copy_from_first", "is_on", "rank", "world_size"]
+__all__ = ["any_says", "average_gradients", "copy_from_first", "is_on", "joined", "rank", "world_size"]
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the other processes that `torchrun` started, as long as the body runs; does nothing when alone or joined already.
+
+    Over NCCL where every process has a GPU of its own, else over gloo.
+    """
+    if is_on() or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield
+        return
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    has_gpus = torch.cuda.is_available() and torch.cuda.device_count() > local
+    if has_gpus:
+        torch.cuda.set_device(local)
+    torch.distributed.init_process_group("nccl" if has_gpus else "gloo")
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def is_on() -> bool:
@@ -39,3 +61,13 @@ def average_gradients(parameters: Sequence[Tensor]) -> None:
         if parameter.grad is not None:
             torch.distributed.all_reduce(parameter.grad)
             parameter.grad /= world_size()
+
+
+def any_says(answer: bool) -> bool:
+    """Tell whether any process says yes: clocks differ, and a process that stopped alone would leave the others waiting."""
+    if not is_on():
+        return answer
+    kind = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    said = torch.tensor([float(answer)], device=kind)
+    torch.distributed.all_reduce(said)
+    return bool(said.item() > 0)

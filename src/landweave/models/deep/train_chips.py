@@ -136,6 +136,7 @@ def train_chips(
     card = _make_card(family, options, train, statistics, setting)
     fitted = {"best_epoch": fit.best_epoch, "validation": fit.history[fit.best_epoch], "seconds": round(fit.seconds, 1),
               "parity": parity, "sizes": describe_sizes(network, params.sampler.chip_size_px)}  # fmt: skip
+    fitted["curve"] = fit.to_curve()
     if fit.energy_kwh is not None:
         fitted["energy_kwh"] = fit.energy_kwh
     card = card.model_copy(update={"lineage": {**card.lineage, "training": fitted}, **_chip_sizes(params)})

@@ -340,7 +340,7 @@ def _make_card(
     absent = [n for k, n in enumerate(scenes.legend.names) if k not in columns]
     if absent:
         log.warning("no training chip of %s: the network never gives it", ", ".join(absent))
-    fitted = {"best_epoch": fit.best_epoch, "history": fit.history, "seconds": round(fit.seconds, 1), "parity": parity}
+    fitted = {"best_epoch": fit.best_epoch, "curve": fit.to_curve(), "seconds": round(fit.seconds, 1), "parity": parity}
     if fit.energy_kwh is not None:
         fitted["energy_kwh"] = fit.energy_kwh
     versions = {"landweave": landweave.__version__, "python": platform.python_version(), "torch": torch.__version__}

@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,6 +92,11 @@ class FitResult:
     stopped: str
     energy_kwh: float | None = None
 
+    def to_curve(self) -> dict[str, list[float]]:
+        """Give the history by column, for the model's card: epoch, loss and validation scores, to five digits."""
+        names = [k for k in (self.history[0] if self.history else {}) if k not in ("learning_rate", "seconds", "epoch_number")]
+        return {k: [float(f"{row[k]:.5g}") for row in self.history] for k in names}
+
 
 _PLAIN = ("best", "best_epoch", "best_score", "improved", "epoch", "step", "history")
 
@@ -161,10 +166,16 @@ def fit_network(
             another configuration or of something else, or a batch of one row meets a batch norm.
     """
     device = find_device(options.device)
-    with training(options.seed, options.threads), logs.open_logs(options.log, folder) as write_row, logs.EnergyMeter() as meter:
-        state = _start(network.to(device), options, folder)
-        if parallel.is_on():
-            parallel.copy_from_first(state.network)
+    with ExitStack() as stack:
+        stack.enter_context(parallel.joined())
+        stack.enter_context(training(options.seed, options.threads))
+        own = folder if parallel.rank() == 0 else None
+        write_row = stack.enter_context(logs.open_logs(options.log if parallel.rank() == 0 else (), own))
+        meter = stack.enter_context(logs.EnergyMeter())
+        network.to(device)
+        if parallel.is_on():  # before the moving average is copied from it
+            parallel.copy_from_first(network)
+        state = _start(network, options, folder)
         criterion = loss or make_loss(options.loss, options.loss_params)
         stopped = _run(state, train, validate, criterion.to(device), options, folder, (progress, write_row))
         network.load_state_dict(state.best)
@@ -235,7 +246,8 @@ def _run(
             progress(ProgressEvent("train", state.epoch, options.epochs, "epochs"))
         if _is_stale(state, options):
             return "patience"
-        if options.max_minutes is not None and time.perf_counter() - started > 60 * options.max_minutes:
+        is_late = options.max_minutes is not None and time.perf_counter() - started > 60 * options.max_minutes
+        if parallel.any_says(is_late):
             return "minutes"
     return "epochs"
 
