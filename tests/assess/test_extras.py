@@ -89,7 +89,8 @@ def test_accuracies_under_corruption_have_intervals(folder):
 
 
 def test_conformal_coverage_is_told_with_its_interval(assessment):
-    card = SimpleNamespace(metrics={"conformal": {"error_rate": 0.1, "coverage": 0.88, "coverage_se": 0.01, "set_size": 1.4}})
+    found = {"error_rate": 0.1, "coverage": 0.88, "coverage_se": 0.01, "set_size": 1.4}
+    card = SimpleNamespace(lineage={}, metrics={"conformal": found})
     lines = view_extras(Extras(), assessment, card, None, WORDS)["reliability"]["lines"]
     assert "4.0\u00a0% (95 % interval 2.0\u00a0% to 6.0\u00a0%)" in lines[0]
     assert "held it in 88.0\u00a0% (95 % interval 86.0\u00a0% to 90.0\u00a0%)" in lines[2]

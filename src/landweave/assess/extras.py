@@ -21,6 +21,7 @@ from landweave.assess.explain import Explanation
 from landweave.assess.pictures import draw_layer, ramp_css
 from landweave.assess.reliability import draw_reliability
 from landweave.assess.robustness import Robustness, RobustnessRow
+from landweave.assess.training_curve import view_training
 from landweave.assess.wording import Words
 from landweave.errors import AssessmentError
 from landweave.io.files import read_json
@@ -96,12 +97,13 @@ def _read_curves(path: Path) -> Iterator[tuple[str, list[dict[str, float]]]]:
 def view_extras(
     extras: Extras, assessment: Assessment, card: ModelCard | None, product: MapProduct | None, words: Words
 ) -> dict[str, Any]:
-    """Give the template's values: `reliability`, `robustness`, `coverage`, `explanation`, `learning`; None without a result."""
+    """Give the template's values; each None or empty where there is no result."""
     return {
         "reliability": _reliability(assessment, card, words), "robustness": _robustness(extras.robustness, words),
         "coverage": [_coverage(c, pixels, product, words) for c, pixels in extras.coverage[:_COVERAGES]],
         "explanation": _explanation(extras.explanation, words, product),
         "learning": [_learning(by, rows, words) for by, rows in extras.learning],
+        "training": view_training(card, words),
         "ramp": ramp_css(),
     }  # fmt: skip
 
