@@ -81,8 +81,8 @@ def train_scenes(
         model = type(model)(card, model.content, model.columns, model.several)
         rows = [(name.replace("_", " "), f"{value:.3f}") for name, value in scores.items()]
         groups = len(np.unique(scenes.groups[held]))
-        print_table(f"{network}: {len(held)} chips of {groups} groups held out of {len(scenes)}", ("score", "value"), rows,
-                    right=(1,))  # fmt: skip
+        print_table("On chips held out", ("score", "value"), rows, right=(1,))
+        print_line(f"{len(held)} chips of {groups} groups, of {len(scenes)} chips in all")
     print_line(f"{trained.n_parameters:,} weights, best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)}, "
                f"{trained.fit.seconds:.0f} s")  # fmt: skip
     print_line(f"model: {save_scenes(model, out)}")

@@ -65,6 +65,9 @@ def load_model(folder: Path | str) -> PixelModel | ChipModel:
     stored = read_model_folder(folder)
     if stored.engine == CHIPS:
         return _load_chips(stored, Path(folder))
+    if stored.engine == "scenes":
+        raise ModelError(f"{folder} holds {stored.card.model}, a network that labels whole chips; use `landweave "
+                         "predict-scenes`, or load_scenes in Python")  # fmt: skip
     return _load_pixels(stored, Path(folder))
 
 
