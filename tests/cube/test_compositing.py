@@ -10,8 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from landweave.cube import CubeOptions, load_cube, open_cube, write_cube
-from landweave.cube import parts
+from landweave.cube import CubeOptions, load_cube, open_cube, parts, write_cube
 from landweave.cube.periods import make_periods
 from landweave.errors import BandError, CubeError
 from landweave.features.smoothing import fill_gaps, smooth_whittaker

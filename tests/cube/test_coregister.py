@@ -15,7 +15,7 @@ ORIGIN = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 
 @pytest.fixture
 def series(write: Callable[..., str], make_scene: Callable[..., Scene], rng: np.random.Generator) -> Callable[..., list[Scene]]:
-    """Two dates of one landscape, 130 x 140 pixels; the second's file says that it lies (rows, columns) further than it does."""
+    """Two dates of one landscape, 130 x 140 pixels; the second's file says it lies (rows, columns) further than it does."""
     from scipy.ndimage import gaussian_filter
 
     land = gaussian_filter(rng.normal(size=(150, 160)), 2)
