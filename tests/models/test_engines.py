@@ -9,7 +9,7 @@ from landweave.models.engines import Weights, load_engine
 
 
 def test_unknown_kind_lists_the_known():
-    with pytest.raises(ModelError, match="engine of kind 'pickle'; this version of landweave knows catboost, centroid, forest"):
+    with pytest.raises(ModelError, match="engine of kind 'pickle'; this version of landweave knows bayes-fusion, catboost"):
         load_engine("pickle", Weights())
 
 

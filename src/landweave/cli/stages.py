@@ -292,6 +292,9 @@ def assess(
     area_unit: Annotated[
         str | None, typer.Option(help="Unit of printed areas: ha, km2, m2, acre; the recipe's (assess.area_unit) by default.")
     ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="midp (default), normal (as Olofsson 2014 prints), jeffreys, ...; not with RECIPE.")
+    ] = None,
 ) -> None:
     """Judge a map: error matrix, accuracies and areas with 95 % intervals.
 
@@ -309,10 +312,12 @@ def assess(
     if sum(given) != 1:
         raise typer.BadParameter("give one of RECIPE (with --out), --matrix (with --pixel-area-m2) or --map (with --reference)")
     if matrix is not None:
-        assessment = judging.judge_counts(matrix, pixel_area_m2, out)
+        assessment = judging.judge_counts(matrix, pixel_area_m2, out, interval)
     elif map_path is not None:
-        assessment = judging.judge_map(map_path, reference, class_column, out)
+        assessment = judging.judge_map(map_path, reference, class_column, out, interval)
     else:
+        if interval is not None:
+            raise typer.BadParameter("a recipe states its intervals itself (assess.interval, assess.area_interval)")
         job = _job(recipe, out, 1, "2GiB", False, None, "assess")
         assessment, area_unit = judging.judge_run(job), area_unit or job.recipe.assess.area_unit
     _print_assessment(assessment, area_unit or "ha")
