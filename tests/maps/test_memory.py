@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import psutil
 import pytest
 from rasterio._env import get_gdal_config
 
 from landweave.errors import MapError
+from landweave.maps import memory
 from landweave.maps.memory import gdal_cache, measure_peak, parse_bytes, plan_memory
 
 
@@ -25,7 +25,7 @@ def test_what_is_no_size_is_refused(text):
 
 
 def test_less_memory_and_more_workers_make_smaller_blocks(model, cubes):
-    base = psutil.Process().memory_info().rss
+    base = memory.resident_bytes()
     roomy = plan_memory("16GiB", model.card, cubes, workers=1)
     tight = plan_memory(base + 100 * 2**20, model.card, cubes, workers=8)
     assert tight.block_px <= roomy.block_px
@@ -49,7 +49,7 @@ def test_gdals_cache_is_held_and_given_back():
 
 
 def test_the_peak_is_measured():
-    base = psutil.Process().memory_info().rss
+    base = memory.resident_bytes()
     with measure_peak() as meter:
         block = np.ones(200 * 2**20, dtype=np.uint8)
         time.sleep(0.15)  # the meter looks every 0.05 s

@@ -79,6 +79,11 @@ def bytes_per_px(card: ModelCard, cubes: CubeSet) -> float:
     return _COPIES * total + 3 * 4 * len(card.classes) + 16
 
 
+def resident_bytes() -> int:
+    """Give what this process holds now."""
+    return int(psutil.Process().memory_info().rss)
+
+
 def plan_memory(
     memory: str | int, card: ModelCard, cubes: CubeSet, *, workers: int, block_px: int | None = None, margin_px: int = 0,
     processes: int = 0, network_bytes: int = 0,
@@ -99,7 +104,7 @@ def plan_memory(
         MapError: If even the smallest block does not fit, and says how much would do; if `block_px` does not suit the model.
     """
     budget = parse_bytes(memory)
-    base = psutil.Process().memory_info().rss * (1 + processes)
+    base = resident_bytes() * (1 + processes)
     caches = min(256 * 2**20, max(16 * 2**20, (budget - base) // 4))
     cache = max(16 * 2**20, caches // (1 + processes))
     halo, stride = card.context_px + margin_px, card.stride_px or 1
