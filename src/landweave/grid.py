@@ -78,6 +78,11 @@ class Window:
         bottom, right = min(max(self.row_end, top), shape[0]), min(max(self.col_end, left), shape[1])
         return Window(top, left, bottom - top, right - left)
 
+    def touches(self, other: Window) -> bool:
+        """Tell whether the two share a pixel."""
+        rows = self.row < other.row_end and other.row < self.row_end
+        return rows and self.col < other.col_end and other.col < self.col_end
+
     def scale(self, ratio: int) -> Window:
         """Give the window that covers this one on a grid of the same origin whose pixels are `ratio` times larger."""
         top, left = self.row // ratio, self.col // ratio

@@ -80,8 +80,7 @@ class ScenePlan:
 
     def touches(self, window: Window) -> bool:
         """Tell whether the scene may have pixels in `window`."""
-        f = self.footprint
-        return f.row < window.row_end and window.row < f.row_end and f.col < window.col_end and window.col < f.col_end
+        return self.footprint.touches(window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,7 @@ def _write_cogs(
     footprints = [_footprint(infos[t.folder], geobox) for t in tiles]
 
     def compute(window: Window) -> Products:
-        near = [t for t, f in zip(tiles, footprints, strict=True) if _touches(f, window)]
+        near = [t for t, f in zip(tiles, footprints, strict=True) if f.touches(window)]
         return combine_tiles(near, geobox, window, names=names, legend=legend, by_proba=options.overlap == "sure")
 
     sums = hashlib.sha256(json.dumps([t.checksum for t in tiles]).encode()).hexdigest()
@@ -290,10 +290,6 @@ def _footprint(info: RasterInfo, geobox: GeoBox) -> Window:
     row, col = int(min(c[1] for c in corners)) - margin, int(min(c[0] for c in corners)) - margin
     row_end, col_end = int(max(c[1] for c in corners)) + margin, int(max(c[0] for c in corners)) + margin
     return Window(row, col, row_end - row, col_end - col)
-
-
-def _touches(a: Window, b: Window) -> bool:
-    return a.row < b.row_end and b.row < a.row_end and a.col < b.col_end and b.col < a.col_end
 
 
 def combine_tiles(

@@ -85,7 +85,7 @@ def _finished_keys(folder: Path) -> Mapping[str, Any] | None:
 
 def _is_elsewhere(windows: Sequence[Window] | None, cubes: CubeSet) -> bool:
     rows, cols = cubes.geobox.shape
-    return windows is not None and not any(_touch(w, Window(0, 0, rows, cols)) for w in windows)
+    return windows is not None and not any(w.touches(Window(0, 0, rows, cols)) for w in windows)
 
 
 def _seed(
@@ -121,7 +121,7 @@ def _seed(
 
 def _copy_blocks(folder: Path, store: BlockStore, changed: Sequence[Window], keys: Mapping[str, Any]) -> None:
     store.open(keys)
-    kept = [w for w in store.windows if not any(_touch(w, c) for c in changed)]
+    kept = [w for w in store.windows if not any(w.touches(c) for c in changed)]
     files = {name: rasterio.open(folder / FILE_NAMES[name]) for name in store.layouts}
     try:
         for window in kept:
@@ -134,10 +134,6 @@ def _copy_blocks(folder: Path, store: BlockStore, changed: Sequence[Window], key
             src.close()
     _log.info("%d of %d blocks are kept, %d touch a changed image", len(kept), len(store.windows),
               len(store.windows) - len(kept))  # fmt: skip
-
-
-def _touch(a: Window, b: Window) -> bool:
-    return a.row < b.row_end and b.row < a.row_end and a.col < b.col_end and b.col < a.col_end
 
 
 # --- what changed --------------------------------------------------------------------------------------------------------
