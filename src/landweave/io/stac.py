@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import resources
@@ -37,6 +37,7 @@ __all__ = [
     "read_interval",
     "validate_collection",
     "validate_item",
+    "write_checked",
     "write_item",
 ]
 
@@ -219,10 +220,18 @@ def write_item(item: Mapping[str, Any], path: Path | str) -> Path:
     Raises:
         MapError: If it does not fit the schemas.
     """
-    wrong = validate_item(item)
+    return write_checked(item, path, what="item", wrong=validate_item(item))
+
+
+def write_checked(document: Mapping[str, Any], path: Path | str, *, what: str, wrong: Sequence[str]) -> Path:
+    """Write an item or a collection of which nothing was found wrong.
+
+    Raises:
+        MapError: If something was.
+    """
     if wrong:
-        raise MapError(f"STAC item {item.get('id')!r} does not fit its schemas: {'; '.join(wrong[:3])}")
-    write_json(path, dict(item))
+        raise MapError(f"STAC {what} {document.get('id')!r} does not fit its schemas: {'; '.join(wrong[:3])}")
+    write_json(path, dict(document))
     return Path(path)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from landweave.errors import MapError
-from landweave.io.files import read_json, write_json
-from landweave.io.stac import CLASSIFICATION, list_classes, validate_collection
+from landweave.io.files import read_json
+from landweave.io.stac import CLASSIFICATION, list_classes, validate_collection, write_checked
 from landweave.legend import Legend
 
 __all__ = ["make_collection", "tile_items", "write_collection"]
@@ -76,11 +76,7 @@ def write_collection(collection: Mapping[str, Any], path: Path | str) -> Path:
     Raises:
         MapError: If it does not fit the schema.
     """
-    wrong = validate_collection(collection)
-    if wrong:
-        raise MapError(f"STAC collection {collection.get('id')!r} does not fit its schemas: {'; '.join(wrong[:3])}")
-    write_json(path, dict(collection))
-    return Path(path)
+    return write_checked(collection, path, what="collection", wrong=validate_collection(collection))
 
 
 def tile_items(folders: Sequence[Path], at: Path) -> dict[str, dict[str, Any]]:
