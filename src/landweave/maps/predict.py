@@ -33,7 +33,7 @@ from landweave.maps.workers import count_processes, open_crew
 from landweave.models import ChipModel, Runtime, bind_runtime, check_inputs
 from landweave.types import CubeSet, ExecutorName, MapProduct, ModelCard, Predictor, Progress
 
-__all__ = ["predict_map", "predict_maps", "season_starts"]
+__all__ = ["make_store", "plan_blocks", "predict_map", "predict_maps", "season_starts"]
 
 _log = logging.getLogger(__name__)
 
@@ -189,12 +189,9 @@ def _predict_season(
 
 def _make_map(run: _Run) -> MapProduct:
     started, clock = utc_now(), time.monotonic()
-    margin = run.options.smooth.halo_px if run.options.smooth is not None else 0
-    plan = plan_memory(
-        run.memory, run.model.card, run.cubes, workers=run.workers, block_px=run.options.block_px, margin_px=margin,
-        processes=count_processes(run.executor, run.workers, run.scheduler), network_bytes=_network_bytes(run.model),
-    )  # fmt: skip
-    store = _make_store(run, plan)
+    plan = plan_blocks(run.model, run.cubes, run.options, workers=run.workers, memory=run.memory, executor=run.executor,
+                       scheduler=run.scheduler)  # fmt: skip
+    store = make_store(run.folder, run.keys, run.model.card, run.cubes, run.options, plan.block_px)
     with gdal_cache(plan.gdal_cache), measure_peak() as meter:
         warnings = _check_model(run)
         store.open(run.keys)
@@ -264,11 +261,26 @@ def _unsure_below(run: _Run) -> float:
     return float(find(run.options.unsure_error))
 
 
-def _make_store(run: _Run, plan: MemoryPlan) -> BlockStore:
-    specs = make_specs(run.model.card.legend, run.options)
+def plan_blocks(
+    model: Predictor, cubes: CubeSet, options: MapOptions, *, workers: int, memory: str | int,
+    executor: ExecutorName | Executor, scheduler: str | None,
+) -> MemoryPlan:  # fmt: skip
+    """Choose the blocks that a map is computed in; see `memory.plan_memory`."""
+    margin = options.smooth.halo_px if options.smooth is not None else 0
+    return plan_memory(
+        memory, model.card, cubes, workers=workers, block_px=options.block_px, margin_px=margin,
+        processes=count_processes(executor, workers, scheduler), network_bytes=_network_bytes(model),
+    )  # fmt: skip
+
+
+def make_store(
+    folder: Path, keys: Mapping[str, Any], card: ModelCard, cubes: CubeSet, options: MapOptions, block_px: int
+) -> BlockStore:
+    """Give the block store of a map."""
+    specs = make_specs(card.legend, options)
     layouts = {name: ProductLayout(s.count, s.dtype, int(s.nodata)) for name, s in specs.items()}
-    rows, cols = run.cubes.geobox.shape
-    return BlockStore(work_folder(run.folder, run.keys), (rows, cols), plan.block_px, layouts, run.options.block_store)
+    rows, cols = cubes.geobox.shape
+    return BlockStore(work_folder(folder, keys), (rows, cols), block_px, layouts, options.block_store)
 
 
 def _estimate_bytes(run: _Run) -> int:

@@ -22,15 +22,13 @@ from landweave.errors import MapError, OutputExistsError
 from landweave.grid import Window
 from landweave.io.files import lock_folder
 from landweave.io.lineage import Lineage, read_lineage
-from landweave.maps.folder import STAGE, check_unchanged, work_folder
+from landweave.maps.folder import STAGE, check_unchanged
 from landweave.maps.identity import find_differences, fingerprint_of, make_keys
-from landweave.maps.memory import plan_memory
 from landweave.maps.opening import open_map
 from landweave.maps.options import MapOptions
-from landweave.maps.predict import predict_map, season_starts
+from landweave.maps.predict import make_store, plan_blocks, predict_map, season_starts
 from landweave.maps.products import FILE_NAMES, make_specs
-from landweave.maps.store import BlockStore, ProductLayout
-from landweave.maps.workers import count_processes
+from landweave.maps.store import BlockStore
 from landweave.types import CubeSet, ExecutorName, MapProduct, Predictor, Progress
 
 __all__ = ["find_changed_windows", "update_map"]
@@ -104,16 +102,10 @@ def _seed(
         shown = "; ".join(find_differences(_without_images(old), _without_images(new))[:3]) or "images that may touch any pixel"
         raise OutputExistsError(errno.EEXIST, f"{folder} holds a map that differs in more than its images: {shown}. Choose "
                                               "another --out, or --overwrite to start anew")  # fmt: skip
-    margin = options.smooth.halo_px if options.smooth is not None else 0
-    plan = plan_memory(
-        memory, model.card, cubes, workers=workers, block_px=options.block_px, margin_px=margin,
-        processes=count_processes(executor, workers, scheduler),
-    )  # fmt: skip
-    specs = make_specs(model.card.legend, options)
-    layouts = {name: ProductLayout(s.count, s.dtype, int(s.nodata)) for name, s in specs.items()}
-    rows, cols = cubes.geobox.shape
-    store = BlockStore(work_folder(folder, new), (rows, cols), plan.block_px, layouts, options.block_store)
+    plan = plan_blocks(model, cubes, options, workers=workers, memory=memory, executor=executor, scheduler=scheduler)
+    store = make_store(folder, new, model.card, cubes, options, plan.block_px)
     if not (store.root / "run.json").is_file():
+        margin = options.smooth.halo_px if options.smooth is not None else 0
         reach = margin + model.card.context_px + (model.card.chip_size_px or 0)
         _copy_blocks(folder, store, [w.pad(reach) for w in windows], new)
     return options.model_copy(update={"block_px": plan.block_px})
