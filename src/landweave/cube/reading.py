@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,21 +27,19 @@ from landweave.cube.compositing import (
     needs_stack,
     uses_clouds,
 )
+from landweave.cube.converting import MedianDays, Sink, Values
 from landweave.cube.options import CombineRule
 from landweave.cube.parts import group_bands, split_window, stored_bands
 from landweave.cube.plan import CubePlan, DayPlan, FilePlan, LayerPlan, MaskPlan, ScenePlan, StepPlan
 from landweave.features.composite import compose_median
 from landweave.features.indices import compute_index
 from landweave.grid import Window
-from landweave.io._kernels import marked_to_physical, to_physical
 from landweave.io.rasters import Stored, read_flags, read_stored
 
 __all__ = ["OutsideCount", "combine", "read_plan"]
 
 Array = NDArray[np.float32]
 Layers = dict[int, Stored]
-_EVERYWHERE = np.empty((0, 0), dtype=bool)
-_MOST = float(np.finfo(np.float64).max)
 
 
 class OutsideCount:
@@ -97,6 +94,11 @@ class _Workspace:
         if self.stack.size < size:
             self.stack = np.empty(size, dtype=np.float32)
         return self.stack[:size].reshape(shape)
+
+    def keys(self, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+        """Give the same memory as numbers of 16 bits."""
+        size = math.prod(shape)
+        return self.days((-(-size // 2),)).view(np.uint16)[:size].reshape(shape)
 
 
 class _Reader:
@@ -204,44 +206,10 @@ def dilate(flags: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     return np.asarray(grown.view(bool))
 
 
-@lru_cache(maxsize=256)
-def _widen(valid_range: tuple[float, float]) -> tuple[float, float]:
-    """Give the range with slack for rounding, so that 10000 * 1e-4 is still 1."""
-    low, high = valid_range
-    slack = 1e-6 * max((abs(v) for v in valid_range if np.isfinite(v)), default=0.0)
-    return low - slack, high + slack
-
-
-@lru_cache(maxsize=256)
-def _find_code(dtype: np.dtype[Any], marker: float | None) -> tuple[Any, bool]:
-    """Give a marker in a whole-number type, and whether it can stand there at all."""
-    limits = np.iinfo(dtype)
-    if marker is None or not limits.min <= marker <= limits.max or not float(marker).is_integer():
-        return dtype.type(0), False
-    return dtype.type(marker), True
-
-
-def _convert(found: Stored, clear: NDArray[np.bool_] | None, entry: LayerPlan, out: Array) -> tuple[int, int]:
-    """Write one layer's physical values into `out` (y, x); gives the observations, and those outside the valid range."""
-    low, high = _widen(entry.valid_range)
-    if found.valid is None and found.values.dtype.itemsize <= 4:
-        code, has_code = _find_code(found.values.dtype, found.markers[0])
-        where = _EVERYWHERE if clear is None else clear
-        seen, outside = marked_to_physical(
-            found.values[0], code, has_code, where, entry.scale, entry.offset, max(low, -_MOST), min(high, _MOST), out
-        )  # fmt: skip
-    else:
-        stored, valid = found.first()
-        seen, outside = to_physical(
-            stored, valid if clear is None else valid & clear, entry.scale, entry.offset, low, high, out
-        )  # fmt: skip
-    return seen, outside
-
-
 def _read_scene(
-    scene: ScenePlan, reader: _Reader, out: Array, bands: Sequence[str], step: int, count: OutsideCount | None
+    scene: ScenePlan, reader: _Reader, sink: Sink, bands: Sequence[str], step: int, count: OutsideCount | None
 ) -> None:
-    """Put a scene's values into `out` (band, y, x); bands that the scene lacks become NaN."""
+    """Put a scene's layers into a sink, which is told of the bands that the scene lacks."""
     missing = set(bands)
     clear = reader.read_clear(scene)
     no_use = count is None and clear is not None and not clear.any()  # nowhere clear: the bands need not be read
@@ -253,13 +221,13 @@ def _read_scene(
         layers = reader.read(plan) if wanted else {}
         for entry in wanted:
             found = layers[entry.layer]
-            seen, outside = _convert(found, clear, entry, out[bands.index(entry.band)])
+            seen, outside = sink.put(bands.index(entry.band), found, clear, entry)
             missing.discard(entry.band)
             if count is not None:
                 count.add((step, entry.band), seen, outside)
                 count.keep((step, entry.band), entry, found, clear)
     for band in missing:
-        out[bands.index(band)] = np.nan
+        sink.leave(bands.index(band))
 
 
 def combine(stack: Sequence[Array], rule: CombineRule) -> Array:
@@ -290,7 +258,7 @@ def _read_day(
         if not scene.touches(reader.window):
             continue
         out = np.empty((len(bands), reader.window.height, reader.window.width), dtype=np.float32)
-        _read_scene(scene, reader, out, bands, step, count)
+        _read_scene(scene, reader, Values(out), bands, step, count)
         made.append(out)
         if plan.mosaic == "first" and len(made) > 1:
             made = [combine(made, "first")]
@@ -310,12 +278,26 @@ def _read_step(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, ou
     """Fill `out` (band, y, x) with one step."""
     step = plan.steps[i]
     held = [b for b in plan.stored if b in reader.bands]
-    scenes = [x for d in step.days for x in d.scenes if x.touches(reader.window)]
-    if len(scenes) == 1 and held == list(bands):  # the common case writes where the values are to be
-        _read_scene(scenes[0], reader, out, held, i, count)
-        return
+    days = [s for s in ([x for x in d.scenes if x.touches(reader.window)] for d in step.days) if s]
+    if held == list(bands) and days and all(len(scenes) == 1 for scenes in days):
+        if len(days) == 1:  # the common case writes where the values are to be
+            _read_scene(days[0][0], reader, Values(out), held, i, count)
+            return
+        if plan.composite == "median":
+            _read_median([scenes[0] for scenes in days], reader, out, held, i, count)
+            return
     stack = _read_stack(plan, i, bands, reader, count)
     out[...] = compose(plan, step, stack) if stack is not None else np.float32(np.nan)
+
+
+def _read_median(
+    scenes: Sequence[ScenePlan], reader: _Reader, out: Array, bands: Sequence[str], step: int, count: OutsideCount | None
+) -> None:  # fmt: skip
+    """Write the median of days of a single scene each into `out` (band, y, x)."""
+    days = MedianDays(reader.space.keys((len(bands), len(scenes), *out.shape[1:])))
+    for days.day, scene in enumerate(scenes):
+        _read_scene(scene, reader, days, bands, step, count)
+    days.compose(out)
 
 
 def _read_stack(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, count: OutsideCount | None) -> Stack | None:
@@ -329,7 +311,7 @@ def _read_stack(plan: CubePlan, i: int, bands: Sequence[str], reader: _Reader, c
     for k, day in enumerate(days):
         scenes = [s for s in day.scenes if s.touches(reader.window)]
         if is_plain and len(scenes) == 1:
-            _read_scene(scenes[0], reader, values[k], held, i, count)
+            _read_scene(scenes[0], reader, Values(values[k]), held, i, count)
         else:
             mosaic = _read_day(plan, day, reader, i, count)
             values[k] = np.nan if mosaic is None else _add_indices(plan, mosaic, held, bands)

@@ -18,13 +18,14 @@ LANES = 128
 """Neighbouring pixels sorted together."""
 
 
-@lru_cache(maxsize=32)
-def network(n: int, n_highest: int | None = None) -> NDArray[np.int64]:
+@lru_cache(maxsize=64)
+def network(n: int, n_highest: int | None = None, *, n_ranked: int | None = None) -> NDArray[np.int64]:
     """Give the comparisons (pair, 2) that sort `n` values, highest first: Batcher's odd-even merge sort.
 
     Args:
         n: Number of values.
         n_highest: Where only the set of so many highest values matters, comparisons inside either set are left out.
+        n_ranked: Where only the ranks of so many highest values matter, those that order the rest are left out.
 
     Returns:
         Pairs of positions in order; after each the higher value stands at the first.
@@ -39,19 +40,25 @@ def network(n: int, n_highest: int | None = None) -> NDArray[np.int64]:
             k //= 2
         p *= 2
     if n_highest is not None:
-        pairs = _prune(pairs, n, n_highest)
+        pairs = _prune(pairs, [_HIGH if i < n_highest else _ANY for i in range(n)])
+    if n_ranked is not None:
+        pairs = _prune(pairs, [_EXACT if i < n_ranked else _ANY for i in range(n)])
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def _prune(pairs: list[tuple[int, int]], n: int, n_highest: int) -> list[tuple[int, int]]:
-    """Drop, from the end, the comparisons between two positions of which only the membership in a set matters."""
-    exact = 2
-    need = [1 if i < n_highest else 0 for i in range(n)]
+_ANY, _HIGH, _EXACT = 0, 1, 2
+
+
+def _prune(pairs: list[tuple[int, int]], need: list[int]) -> list[tuple[int, int]]:
+    """Drop, from the end, the comparisons between two positions of which only the membership in a set matters.
+
+    `need` says of each position what it must hold in the end: any of the rest, any of the highest, or the value of that rank.
+    """
     kept = []
     for a, b in reversed(pairs):
-        if need[a] == need[b] != exact:
+        if need[a] == need[b] != _EXACT:
             continue
-        need[a] = need[b] = exact
+        need[a] = need[b] = _EXACT
         kept.append((a, b))
     return kept[::-1]
 
