@@ -36,7 +36,7 @@ def test_median_of_keys_is_that_of_scaled_values(dtype: type, days: int, seed: i
     assert codes is not None
     keys, physical = np.empty(stored.shape, np.uint16), np.empty(stored.shape, np.float32)
     for k, day in enumerate(stored):
-        counts = write_keys(day, dtype(7), True, clear[k], *codes, keys[k])
+        counts = write_keys(day, dtype(7), True, clear[k], codes, keys[k])
         assert counts == marked_to_physical(day, dtype(7), True, clear[k], scale, 0.1, *ends, physical[k])
     out = np.empty(stored.shape[1:], np.float32)
     compose_key_median(keys, codes, scale=scale, offset=0.1, out=out)
@@ -47,7 +47,7 @@ def test_median_of_keys_is_that_of_scaled_values(dtype: type, days: int, seed: i
 def test_without_a_marker_every_number_counts() -> None:
     stored = np.array([[7, 8]], dtype=np.uint16)
     keys = np.empty_like(stored)
-    assert write_keys(stored, np.uint16(7), False, EVERYWHERE, 0, 7, keys) == (2, 1)
+    assert write_keys(stored, np.uint16(7), False, EVERYWHERE, (0, 7), keys) == (2, 1)
     np.testing.assert_array_equal(keys, [[8, 0]])
 
 
@@ -56,3 +56,9 @@ def test_without_a_marker_every_number_counts() -> None:
 )  # fmt: skip
 def test_what_keys_cannot_hold_is_refused(dtype: str, low: float, high: float) -> None:
     assert find_code_range(np.dtype(dtype), 1.0, 0.0, low, high) is None
+
+
+def test_counts_hold_for_rows_longer_than_16_bits_count() -> None:
+    stored = np.full((1, 140_000), 5, dtype=np.uint16)
+    keys = np.empty_like(stored)
+    assert write_keys(stored, np.uint16(0), True, EVERYWHERE, (0, 4), keys) == (140_000, 140_000)

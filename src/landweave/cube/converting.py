@@ -31,6 +31,9 @@ _MOST = float(np.finfo(np.float64).max)
 class Sink(Protocol):
     """Takes the bands of one scene in one window."""
 
+    def room(self, band: int) -> NDArray[np.uint16] | None:
+        """Give memory (1, y, x) that a layer of two bytes had best be read into, where there is any."""
+
     def put(self, band: int, found: Stored, clear: Clear, entry: LayerPlan) -> Counts:
         """Take a layer, which counts where `clear` (y, x; None: everywhere) is true."""
 
@@ -84,6 +87,9 @@ class Values:
         self.out = out
         """(band, y, x), written."""
 
+    def room(self, band: int) -> None:
+        """Give none: what is stored is scaled on its way."""
+
     def put(self, band: int, found: Stored, clear: Clear, entry: LayerPlan) -> Counts:
         """Scale a layer."""
         return _to_physical(found, clear, entry, self.out[band])
@@ -110,6 +116,11 @@ class MedianDays:
         self._floats: dict[int, Array] = {}
         self._scales: dict[int, tuple[np.dtype[Any], CodeRange, float, float]] = {}
 
+    def room(self, band: int) -> NDArray[np.uint16]:
+        """Give the memory of the day's keys."""
+        room: NDArray[np.uint16] = self._keys[band, self.day][None]
+        return room
+
     def put(self, band: int, found: Stored, clear: Clear, entry: LayerPlan) -> Counts:
         """Take a layer of the day."""
         if band not in self._floats:
@@ -117,8 +128,7 @@ class MedianDays:
             codes = find_code_range(dtype, entry.scale, entry.offset, *_widen(entry.valid_range))
             scale = None if codes is None else (dtype, codes, entry.scale, entry.offset)
             if scale is not None and self._scales.setdefault(band, scale) == scale:
-                seen, outside = write_keys(*_split(found, clear), *scale[1], self._keys[band, self.day])
-                return seen, outside
+                return write_keys(*_split(found, clear), scale[1], self._keys[band, self.day])
             self._go_on_in_floats(band)
         return _to_physical(found, clear, entry, self._floats[band][self.day])
 

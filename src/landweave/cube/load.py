@@ -30,6 +30,7 @@ from landweave.cube.terrain import TERRAIN, make_terrain
 from landweave.errors import BandError, CubeError, GridError, SceneError
 from landweave.features.indices import get_index
 from landweave.grid import GeoBox, Window, resolve_crs
+from landweave.io.handles import map_files
 from landweave.io.rasters import RasterInfo, read_info
 from landweave.types import Band, BandKind, CubeSet, Scene
 
@@ -62,13 +63,14 @@ class PlanReader:
 
 
 def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
-    """Read every file's header once; a crs that the scene states stands in for the file's."""
+    """Read every file's header once, many at a time; a crs that the scene states stands in for the file's."""
     headers: dict[str, RasterInfo] = {}
-    for scene in scenes:
-        for asset in (*scene.assets, *(scene.mask.assets if scene.mask else ())):
-            if asset.path in headers:
-                continue
-            info = read_info(asset.path)
+    files = [(s, a) for s in scenes for a in (*s.assets, *(s.mask.assets if s.mask else ()))]
+    paths = list(dict.fromkeys(a.path for _, a in files))
+    infos = dict(zip(paths, map_files(read_info, paths), strict=True))
+    for scene, asset in files:
+        if asset.path not in headers:
+            info = infos[asset.path]
             if scene.crs:
                 info = replace(info, geobox=GeoBox(info.geobox.shape, info.geobox.affine, resolve_crs(scene.crs)))
             if info.geobox.crs is None:

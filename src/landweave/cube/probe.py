@@ -17,6 +17,7 @@ from landweave.cube.plan import CubePlan, ScenePlan, SeriesPlan, StepPlan
 from landweave.cube.reading import OutsideCount, read_plan
 from landweave.errors import CubeError
 from landweave.grid import GeoBox, Window, split_blocks
+from landweave.io.handles import map_files
 from landweave.io.rasters import RasterInfo
 from landweave.types import Band
 
@@ -53,12 +54,13 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
         CubeError: If values lie outside, or no pixel of the whole cube is valid.
     """
     count = OutsideCount(keep_values=True)
+    plan = _split_days(plan)
     bare = replace(plan, fill=False, composite="first", series=SeriesPlan())
     wanted = [b for b in plan.bands if b in bands]
     if not wanted:  # a cube of indices alone: look at the bands that they are made of
         wanted = list(plan.stored)
-    for picture, window in take_pictures(bare, headers):
-        read_plan(picture, window, bands=wanted, count=count)
+    parts = [(picture, window, steps) for picture, window in take_pictures(bare, headers) for steps in _share_files(bare)]
+    map_files(lambda part: read_plan(part[0], part[1], steps=part[2], bands=wanted, count=count), parts)
     if not any(count.seen.values()):
         _find_valid(bare, wanted)
     notes = []
@@ -70,6 +72,26 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
             notes.append(f"{plan.name}: {name}: {100 * outside / seen:.2g} % of the sampled values lie outside its valid range "
                          f"{low:g}..{high:g}; such values are taken as nodata.")  # fmt: skip
     return notes
+
+
+def _split_days(plan: CubePlan) -> CubePlan:
+    """Make every day a step of its own, so that each is judged by itself."""
+    return replace(plan, steps=tuple(StepPlan(s.start, s.end, (d,)) for s in plan.steps for d in s.days))
+
+
+def _share_files(plan: CubePlan) -> list[list[int]]:
+    """Group steps, so that neighbours that lie in one file are read together."""
+    groups: list[list[int]] = []
+    before: set[str] = set()
+    for i, step in enumerate(plan.steps):
+        own = {f.path for d in step.days for s in d.scenes for f in (*s.files, *(m.file for m in s.masks))}
+        if before & own:
+            groups[-1].append(i)
+            before |= own
+        else:
+            groups.append([i])
+            before = own
+    return groups
 
 
 def take_pictures(plan: CubePlan, headers: Mapping[str, RasterInfo]) -> list[tuple[CubePlan, Window]]:
@@ -131,7 +153,7 @@ def _check_band(plan: CubePlan, band: Band, count: OutsideCount, options: CubeOp
         values, share, where = [v for k in keys for v in count.values[k]], outside / seen, f"in {len(keys)} dates"
     elif bad:
         values, share = count.values[bad[0]], count.outside[bad[0]] / count.seen[bad[0]]
-        where = f"on {plan.steps[bad[0][0]].middle}"
+        where = f"on {np.datetime64(int(plan.steps[bad[0][0]].days[0].day), 'D')}"
     else:
         return
     flat = np.concatenate(values)

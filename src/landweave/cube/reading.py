@@ -122,13 +122,15 @@ class _Reader:
     def _layers(self, plan: FilePlan) -> list[int]:
         return [entry.layer for entry in plan.layers if entry.band in self.bands or entry.band == ""]
 
-    def read(self, plan: FilePlan) -> Layers:
+    def read(self, plan: FilePlan, room: NDArray[np.uint16] | None = None) -> Layers:
         layers = self._held.get(plan.key)
         if layers is None:
             order = sorted(self._wanted[plan.key])
+            if len(order) > 1 or self._uses[plan.key] > 1:  # what is held for another step must not lie in one step's memory
+                room = None
             found = read_stored(
                 plan.path, order, plan.place(self.geobox), self.window, resampling=plan.resampling, nodata=plan.nodata,
-                src_crs=plan.crs, decimate=self.decimate,
+                src_crs=plan.crs, decimate=self.decimate, room=room,
             )  # fmt: skip
             layers = self._held[plan.key] = {n: found.layer(i) for i, n in enumerate(order)}
         self._release(plan)
@@ -218,7 +220,7 @@ def _read_scene(
         if no_use and wanted:
             reader.skip(plan)
             continue
-        layers = reader.read(plan) if wanted else {}
+        layers = reader.read(plan, sink.room(bands.index(wanted[0].band))) if wanted else {}
         for entry in wanted:
             found = layers[entry.layer]
             seen, outside = sink.put(bands.index(entry.band), found, clear, entry)

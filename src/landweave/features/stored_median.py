@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from landweave.features.networks import LANES, network, sort_lanes
+from landweave.features.networks import network, sort_lanes
 
 __all__ = ["CodeRange", "compose_key_median", "find_code_range", "keys_to_physical", "write_keys"]
 
@@ -23,6 +23,11 @@ Keys = NDArray[np.uint16]
 
 CodeRange = tuple[int, int]
 """Lowest and highest stored value whose physical value is within its valid range."""
+
+
+_RUN = 32_768
+_LANES = 256
+"""Pixels sorted together: 24 days of them take 12 kB, and fewer would pay more for the way around the loop."""
 
 
 @lru_cache(maxsize=256)
@@ -52,61 +57,73 @@ def find_code_range(dtype: np.dtype[Any], scale: float, offset: float, low: floa
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _write_keys(
+    keys: Any, marker: Any, has_marker: bool, clear: Any, first: int, last: int
+) -> tuple[int, int]:  # fmt: skip  # pragma: no cover (compiled)
+    """Do as `write_keys` where the values are in place."""
+    seen, good = 0, 0
+    # in 16 bits the distance from the first value wraps around: one comparison asks for both ends, and signs do not matter;
+    # counts in 16 bits keep sixteen pixels in one register, so that a run of pixels is at most as long as they can count
+    base, span, one, none = np.uint16(first & 0xFFFF), np.uint16(last - first), np.uint16(1), np.uint16(0)
+    anything = np.uint16(not has_marker)
+    for y in range(keys.shape[0]):
+        for x0 in range(0, keys.shape[1], _RUN):
+            row = keys[y, x0 : x0 + _RUN]
+            n_seen, n_good = np.uint16(0), np.uint16(0)
+            if clear.shape[0] > 0:
+                free = clear[y, x0 : x0 + _RUN]
+                for x in range(row.shape[0]):
+                    is_seen = (np.uint16(row[x] != marker) | anything) & np.uint16(free[x])
+                    ahead = np.uint16(row[x] - base)
+                    is_good = is_seen & np.uint16(ahead <= span)
+                    n_seen = np.uint16(n_seen + is_seen)
+                    n_good = np.uint16(n_good + is_good)
+                    row[x] = np.uint16(ahead + one) if is_good != none else none
+            else:
+                for x in range(row.shape[0]):
+                    is_seen = np.uint16(row[x] != marker) | anything
+                    ahead = np.uint16(row[x] - base)
+                    is_good = is_seen & np.uint16(ahead <= span)
+                    n_seen = np.uint16(n_seen + is_seen)
+                    n_good = np.uint16(n_good + is_good)
+                    row[x] = np.uint16(ahead + one) if is_good != none else none
+            seen += int(n_seen)
+            good += int(n_good)
+    return seen, seen - good
+
+
 def write_keys(
-    stored: Any, marker: Any, has_marker: bool, clear: Any, first: int, last: int, keys: Any
+    stored: NDArray[Any], marker: Any, has_marker: bool, clear: NDArray[np.bool_], codes: CodeRange, keys: Keys
 ) -> tuple[int, int]:  # fmt: skip
-    """Write the keys of one day (y, x) into `keys`.
+    """Write the keys of one day.
 
     Args:
-        stored: Values as stored (y, x), of one or two bytes.
+        stored: Values as stored (y, x), of one or two bytes; they may lie in the memory of `keys`, and are then overwritten.
         marker: The value that says nodata, in the same type.
         has_marker: Whether there is one.
         clear: Where there may be an observation (y, x); empty for everywhere.
-        first: Lowest stored value in range; see `find_code_range`.
-        last: Highest.
-        keys: uint16 (y, x), written.
+        codes: The values in range; see `find_code_range`.
+        keys: (y, x), written.
 
     Returns:
         Number of observations, and how many of these lie outside the range.
     """
-    seen, good = 0, 0
-    # as unsigned 16 bits the distance from the first value wraps around, so that one comparison asks for both ends
-    base, span, one, none = np.uint16(first & 0xFFFF), np.uint16(last - first), np.uint16(1), np.uint16(0)
-    anything = np.uint16(not has_marker)
-    for y in range(stored.shape[0]):
-        row, to = stored[y], keys[y]
-        n_seen, n_good = np.uint32(0), np.uint32(0)
-        if clear.shape[0] > 0:
-            free = clear[y]
-            for x in range(row.shape[0]):
-                is_seen = (np.uint16(row[x] != marker) | anything) & np.uint16(free[x])
-                ahead = np.uint16(np.uint16(row[x]) - base)
-                is_good = is_seen & np.uint16(ahead <= span)
-                n_seen += np.uint32(is_seen)
-                n_good += np.uint32(is_good)
-                to[x] = np.uint16(ahead + one) if is_good != none else none
-        else:
-            for x in range(row.shape[0]):
-                is_seen = np.uint16(row[x] != marker) | anything
-                ahead = np.uint16(np.uint16(row[x]) - base)
-                is_good = is_seen & np.uint16(ahead <= span)
-                n_seen += np.uint32(is_seen)
-                n_good += np.uint32(is_good)
-                to[x] = np.uint16(ahead + one) if is_good != none else none
-        seen += int(n_seen)
-        good += int(n_good)
-    return seen, seen - good
+    if not np.may_share_memory(stored, keys):
+        np.copyto(keys, stored, casting="unsafe")
+    bits = np.array(marker, dtype=stored.dtype).astype(np.uint16)[()]
+    seen, outside = _write_keys(keys, bits, has_marker, clear, *codes)
+    return seen, outside
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _medians(keys: Any, pairs: Any, shift: int, scale: float, offset: float, out: Any) -> None:  # pragma: no cover (compiled)
     """Fill `out` (pixel) from `keys` (day, pixel)."""
     n_days, n_pixels = keys.shape
-    buffer, counts = np.empty((n_days, LANES), np.uint16), np.empty(LANES, np.uint16)
-    for x0 in range(0, n_pixels, LANES):
-        lanes = min(LANES, n_pixels - x0)
+    buffer, counts = np.empty((n_days, _LANES), np.uint16), np.empty(_LANES, np.uint16)
+    for x0 in range(0, n_pixels, _LANES):
+        lanes = min(_LANES, n_pixels - x0)
         counts[:] = 0
-        if lanes < LANES:
+        if lanes < _LANES:
             buffer[:] = 0
         for t in range(n_days):
             source, row = keys[t, x0 : x0 + lanes], buffer[t]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any, TypeVar
@@ -24,9 +25,12 @@ from landweave.errors import SourceError
 from landweave.grid import resolve_crs
 from landweave.io import remote
 
-__all__ = ["RasterHandle", "close_rasters", "gdal_cache", "read_with"]
+__all__ = ["RasterHandle", "close_rasters", "gdal_cache", "map_files", "read_with"]
 
+S = TypeVar("S")
 T = TypeVar("T")
+_AT_A_TIME = 4
+"""Files asked for together where only headers or small parts are read."""
 _MOST = 512
 """Handles kept open at most; each takes about 120 kB."""
 
@@ -208,6 +212,18 @@ def gdal_cache(size: int) -> Iterator[None]:
         yield
     finally:
         set_gdal_config("GDAL_CACHEMAX", before)
+
+
+def map_files(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Do something with many files, several at a time, since opening one waits for the disk or for a server.
+
+    The first error, in the order of the items, is raised.
+    """
+    given = list(items)
+    if len(given) < 2:
+        return [work(one) for one in given]
+    with ThreadPoolExecutor(min(_AT_A_TIME, len(given))) as pool:
+        return list(pool.map(work, given))
 
 
 def close_rasters() -> None:
