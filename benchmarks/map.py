@@ -7,11 +7,13 @@ In one run, one after the other, each in a process of its own whose peak memory 
 - `sklearn-memory`: the forest's own `predict` on the pixels held in memory; reading them is not timed.
 - `sklearn-windows`: read a window with rasterio, `predict`, write the codes to a tiled GeoTIFF.
 - `ours-class-1`, `ours-class-2`: `predict_map` from the COG to the finished class COG (colours, names, overviews, areas,
-  item, lineage), with one and two workers.
+  item, lineage), with one and two workers; the same forest.
 - `ours-full-1`, `ours-full-2`: the same with proba.tif and uncertainty.tif.
+- `boosted-class-N`, `boosted-full-N`: likewise with boosted trees (catboost's defaults here) trained on the same rows.
 
-scikit-learn gets as many jobs as ours has workers. The classes of all must be the same, pixel by pixel. Processor seconds
-(with reading, for all but `seconds` of sklearn-memory) are printed too, since they do not depend on what else the machine does.
+`--side 10980` is one Sentinel-2 tile. scikit-learn gets as many jobs as ours has workers. The classes of all forests must be
+the same, pixel by pixel. Processor seconds (with reading, for all but `seconds` of sklearn-memory) are printed too, since they do
+not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -181,13 +183,15 @@ def measure(name: str, args: argparse.Namespace, queue: multiprocessing.Queue) -
     elif name.startswith("sklearn-windows"):
         seconds, codes = run_sklearn_windows(folder, jobs)
     else:
-        seconds, codes = run_ours(folder, jobs, full="full" in name, memory=args.memory)
+        model = "model-boosted" if name.startswith("boosted") else "model"
+        seconds, codes = run_ours(folder, jobs, full="full" in name, memory=args.memory, model=model)
     cpu = time.process_time() - before
     np.save(folder / f"{name}.npy", codes)
     queue.put({"seconds": seconds, "cpu": cpu, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
 
 
-NAMES = [f"{kind}-{n}" for n in (1, 2) for kind in ("sklearn-memory", "sklearn-windows", "ours-class", "ours-full")]
+NAMES = [f"{kind}-{n}" for n in (1, 2) for kind in ("sklearn-memory", "sklearn-windows", "ours-class", "ours-full",
+                                                "boosted-class", "boosted-full")]
 
 
 def main() -> None:
@@ -214,14 +218,14 @@ def main() -> None:
         results[name] = queue.get()
         process.join()
         seconds, cpu, peak = (results[name][k] for k in ("seconds", "cpu", "peak_mib"))
-        base = results.get(f"sklearn-memory-{name[-1]}")
-        ratio = f"{base['seconds'] / seconds:6.2f} x sklearn-memory" if base else ""
+        bases = {kind: results.get(f"sklearn-{kind}-{name[-1]}") for kind in ("memory", "windows")}
+        ratio = ", ".join(f"{base['seconds'] / seconds:.2f} x sklearn-{kind}" for kind, base in bases.items() if base)
         rate = args.side**2 / seconds / 1e6
         print(f"{name:18s} {seconds:7.1f} s {cpu:7.1f} s cpu {rate:6.2f} Mpx/s {peak:6.0f} MiB {ratio}", flush=True)
-    codes = {name: np.load(folder / f"{name}.npy") for name in args.only}
-    first = next(iter(codes))
-    for name, other in codes.items():
-        print(f"{name:18s} differs from {first} in {int((other != codes[first]).sum())} of {other.size} pixels")
+    first, *others = [name for name in args.only if not name.startswith("boosted")] or [""]
+    for name in others:
+        differ = int((np.load(folder / f"{name}.npy") != np.load(folder / f"{first}.npy")).sum())
+        print(f"{name:18s} differs from {first} in {differ} of {args.side**2} pixels")
 
 
 if __name__ == "__main__":
