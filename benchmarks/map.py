@@ -12,8 +12,8 @@ In one run, one after the other, each in a process of its own whose peak memory 
 - `boosted-class-N`, `boosted-full-N`: likewise with boosted trees (catboost's defaults here) trained on the same rows.
 
 `--side 10980` is one Sentinel-2 tile. scikit-learn gets as many jobs as ours has workers. The classes of all forests must be
-the same, pixel by pixel. Processor seconds (with reading, for all but `seconds` of sklearn-memory) are printed too, since they do
-not depend on what else the machine does.
+the same, pixel by pixel. Processor seconds (with reading, for all but `seconds` of sklearn-memory) are printed too, since
+they do not depend on what else the machine does.
 """
 
 from __future__ import annotations

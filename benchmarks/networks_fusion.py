@@ -1,7 +1,7 @@
 """Networks that join sources, on the simulated landscape: truth known, so that each gets its row; nothing here is real imagery.
 
-    python benchmarks/networks_fusion.py [--epochs 30] [--only vhr height place revisits sensors] [--size 256] [--dates 4]
-                                         [--seeds 1] [--both-ways] [--picture FOLDER]
+    python benchmarks/networks_fusion.py [--epochs 30] [--only vhr height place revisits sensors image series] [--size 256]
+                                         [--dates 4] [--seeds 1] [--both-ways] [--picture FOLDER]
 
 Trained on all pixels of the western half, judged on those of the eastern (and the other way round with --both-ways), as in
 networks_dense.py, whose scores it shares. Every network is trained for the same number of epochs on the same number of chips,
@@ -11,6 +11,7 @@ so that a busy machine changes no figure.
 - height: Sentinel-2 and elevation, both at 10 m.
 - place: the same with encodings of longitude and latitude, as bands of every pixel (unet) or as metadata (metadata-unet).
 - revisits: Sentinel-2 alone (its forest and U-Net stand under height, imagery alone).
+- image: every image network on Sentinel-2 alone, its dates side by side; series: those that follow the dates through time.
 - sensors: Sentinel-2 at 10 m, Sentinel-1 averaged to 20 m, elevation; mapped with all of them, and once without each sensor,
   trained with sensor dropout and without.
 """
@@ -46,8 +47,12 @@ FINE = ("blue", "green", "red", "nir")
 FOREST_PIXELS = 20_000
 LIGHT = {"chip_size_px": 32, "chips_per_epoch": 128, "batch_size": 16, "width": 8, "learning_rate": 5e-3}
 """All networks alike, so small that minutes of two cores train them."""
+WIDE = {"chip_size_px": 64, "chips_per_epoch": 32, "batch_size": 4}
+"""For networks that take no smaller chips: as many pixels."""
 OWN_LIGHT = {
     "token-fusion": {"width": 16, "stem_width": 16}, "vhr-series": {"series_width": 8, "stem_width": 32},
+    "segformer": {"width": 24, **WIDE}, "upernet": {"width": 16, **WIDE}, "fpn": {"stem_width": 32},
+    "deeplab": {"stem_width": 32},
     "unet": {"stem_width": 32}, "metadata-unet": {"stem_width": 32}, "dual-unet": {"stem_width": 32}, "utae": {"n_heads": 4},
 }  # fmt: skip
 
@@ -108,6 +113,9 @@ def make_tasks(folder: Path, size: int, dates: int) -> tuple[list[Task], list[Pa
               ("metadata-unet, concat", "metadata-unet", {"merge": "concat"})]),
         Task("revisits", choose(s2=held[s2]), [("utae", "utae", {}),
              *((f"revisits, {f}", "revisits", {"fuse": f}) for f in ("mean", "max", "attention"))]),
+        Task("image", choose(s2=held[s2]), [plain["forest"],
+             *((n, n, {}) for n in ("unet", "segformer", "fpn", "deeplab", "upernet"))]),
+        Task("series", choose(s2=held[s2]), [(n, n, {}) for n in ("utae", "unet-3d", "convlstm")]),
         Task("sensors", sensors, [("dual-unet", "dual-unet", lost),
              ("dual-unet, sensor dropout", "dual-unet", {**lost, "sensor_dropout": 0.3})], ("s2", "s1")),
     ]  # fmt: skip
@@ -188,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--both-ways", action="store_true")
-    parser.add_argument("--only", nargs="+", default=["vhr", "height", "place", "revisits", "sensors"])
+    parser.add_argument("--only", nargs="+", default=["vhr", "height", "place", "revisits", "sensors", "image", "series"])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=1)
