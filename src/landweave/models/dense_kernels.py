@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["ACTIVATIONS", "centroid_proba", "hidden_rows", "softmax_proba", "svm_decisions"]
+__all__ = ["ACTIVATIONS", "centroid_proba", "find_first_best", "hidden_rows", "softmax_proba", "svm_decisions"]
 
 LANES = 32
 """Pixels of a tile: 32 float64 of 100 features or units fit the first-level cache."""
@@ -130,6 +130,20 @@ def _softmax(logits, n, work):  # type: ignore[no-untyped-def]
     for k in range(n):
         for lane in range(lanes):
             logits[k, lane] /= total[lane]
+
+
+@numba.njit(nogil=True, cache=True)
+def find_first_best(scores, best):  # type: ignore[no-untyped-def]
+    """Write the column of each row's highest score, the first where several are; tells whether all scores are finite."""
+    is_finite = True
+    for i in range(scores.shape[0]):
+        top, at = scores[i, 0], 0
+        for k in range(scores.shape[1]):
+            is_finite &= np.isfinite(scores[i, k])
+            if scores[i, k] > top:
+                top, at = scores[i, k], k
+        best[i] = at
+    return is_finite
 
 
 @numba.njit(nogil=True, cache=True)

@@ -7,10 +7,10 @@ The network's file has one input `features`, float32 (row, feature) as `inputs.p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,24 +67,38 @@ class OnnxEngine:
         Raises:
             ModelError: If the network cannot take the features, or gives something that is not finite.
         """
+        proba = np.empty((len(features), self.n_columns))
+        for start, made in self._run(features):
+            proba[start : start + len(made)] = made
+        _check_finite(proba, features)
+        return proba
+
+    def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Give the column of the most probable class of each row; the first one where several are equal.
+
+        Raises:
+            ModelError: As `predict_proba`.
+        """
+        from landweave.models.dense_kernels import find_first_best
+
+        best = np.empty(len(features), dtype=np.int64)
+        for start, made in self._run(features):
+            if not find_first_best(made, best[start : start + len(made)]):
+                _check_finite(made, features[start : start + len(made)])
+        return best
+
+    def _run(self, features: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Give the first row of each batch and its probabilities (row, column); all batches have one shape."""
         session = open_session(self.content, self.runtime, sha256=self.sha256)
-        n_rows = len(features)
-        proba = np.empty((n_rows, self.n_columns))
         batch = np.zeros((BATCH, features.shape[1]), dtype=np.float32)
-        for start in range(0, n_rows, BATCH):
-            n = min(BATCH, n_rows - start)
+        for start in range(0, len(features), BATCH):
+            n = min(BATCH, len(features) - start)
             batch[:n], batch[n:] = features[start : start + n], 0
             made = session.run({"features": batch}, "proba")
             if made.shape != (BATCH, self.n_columns):
                 raise ModelError(f"the network gave proba of shape {made.shape} for {BATCH} rows, expected {self.n_columns} "
                                  "columns; train the model again")  # fmt: skip
-            proba[start : start + n] = made[:n]
-        _check_finite(proba, features)
-        return proba
-
-    def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Give the column of the most probable class of each row; the first one where several are equal."""
-        return np.asarray(self.predict_proba(features).argmax(axis=1))
+            yield start, made[:n]
 
     def to_weights(self) -> Weights:
         """Give what is needed to build the same engine again."""
@@ -102,7 +116,7 @@ class OnnxEngine:
         return engine
 
 
-def _check_finite(proba: NDArray[np.float64], features: NDArray[np.float32]) -> None:
+def _check_finite(proba: NDArray[np.floating[Any]], features: NDArray[np.float32]) -> None:
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1))
     if wrong.size:
         row = features[wrong[0]]
