@@ -14,5 +14,5 @@ def make_sensor() -> Sensor:
     return Sensor(
         "esa-worldcover", "ESA WorldCover land cover at 10 m", (classes,),
         source="codes: Earth Engine catalogue, ESA/WorldCover/v200; Zanaga et al. 2022, ESA WorldCover 10 m 2021 v200, "
-        "doi:10.5281/zenodo.7254221; 0 as nodata is nominal",
+        "doi:10.5281/zenodo.7254221; 0 as nodata: Euro Data Cube, readme of its WorldCover collection",
     )  # fmt: skip
