@@ -6,8 +6,9 @@ Reference and kernel run in turn in this one process on one thread each, and the
 depends little on the machine and its load. A kernel that falls short is measured again, twice at most, before it counts as
 slower. `--record` writes the ratios to benchmarks/guard.json; do so on a quiet machine, and say why in the commit.
 
-Reference and kernel gain differently from wider vectors (numpy's sort has a version of its own for AVX-512, ours is compiled for
-what there is), so that each width has a record; where there is none for this processor, ratios are printed and nothing is judged.
+Reference and kernel gain differently from wider vectors (numpy's sort has a version of its own for AVX-512, ours is compiled
+for what there is), so that each width has a record; where there is none for this processor, ratios are printed and nothing is
+judged.
 """
 
 from __future__ import annotations
