@@ -153,6 +153,7 @@ def map_network(task: Task, part: Part, name: str, seed: int, how: Training) -> 
         params |= {"chip_size_px": 64}
     epochs = how.epochs
     if how.minutes is not None:
+        params["max_minutes"] = 2 * how.minutes
         trial = train_chips(task.cubes, part.train, options=ModelOptions(name=name, params={**params, "epochs": TRIAL_EPOCHS}))
         # so many that the learning rate comes to its end
         epochs = min(max(4, int(60 * how.minutes / trial.fit.history[-1]["seconds"])), MOST_EPOCHS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from landweave.cube.plan import LayerPlan
 from landweave.features.composite import compose_median
-from landweave.features.stored_median import CodeRange, compose_key_median, find_code_range, keys_to_physical, write_keys
+from landweave.features.stored_median import Coding, compose_key_median, find_coding, keys_to_physical, write_keys
 from landweave.io._kernels import marked_to_physical, to_physical
 from landweave.io.rasters import Stored
 
@@ -35,7 +35,7 @@ class Sink(Protocol):
         """Give memory (1, y, x) that a layer of two bytes had best be read into, where there is any."""
 
     def put(self, band: int, found: Stored, clear: Clear, entry: LayerPlan) -> Counts:
-        """Take a layer, which counts where `clear` (y, x; None: everywhere) is true."""
+        """Take a layer, which counts where `clear` (y, x; None: everywhere) is true; what was read into `room` is used up."""
 
     def leave(self, band: int) -> None:
         """Note that the scene has no observation of a band."""
@@ -102,8 +102,8 @@ class Values:
 class MedianDays:
     """Takes the days of one step for their median; gives what `compose_median` gives of the physical values.
 
-    A band stays in whole numbers as long as all its days agree on type, scale and valid range. From the first day that does
-    not, the band goes on in physical values, those of the days before included.
+    A band stays in whole numbers as long as all its days agree in their coding. From the first day that does not, the band goes
+    on in physical values, those of the days before included.
 
     Args:
         keys: Memory (band, day, y, x) to work in.
@@ -114,7 +114,7 @@ class MedianDays:
         """The day that is taken now."""
         self._keys = keys
         self._floats: dict[int, Array] = {}
-        self._scales: dict[int, tuple[np.dtype[Any], CodeRange, float, float]] = {}
+        self._codings: dict[int, Coding] = {}
 
     def room(self, band: int) -> NDArray[np.uint16]:
         """Give the memory of the day's keys."""
@@ -124,11 +124,9 @@ class MedianDays:
     def put(self, band: int, found: Stored, clear: Clear, entry: LayerPlan) -> Counts:
         """Take a layer of the day."""
         if band not in self._floats:
-            dtype = found.values.dtype
-            codes = find_code_range(dtype, entry.scale, entry.offset, *_widen(entry.valid_range))
-            scale = None if codes is None else (dtype, codes, entry.scale, entry.offset)
-            if scale is not None and self._scales.setdefault(band, scale) == scale:
-                return write_keys(*_split(found, clear), scale[1], self._keys[band, self.day])
+            coding = find_coding(found.values.dtype, entry.scale, entry.offset, *_widen(entry.valid_range))
+            if coding is not None and self._codings.setdefault(band, coding) == coding:
+                return write_keys(*_split(found, clear), coding, self._keys[band, self.day])
             self._go_on_in_floats(band)
         return _to_physical(found, clear, entry, self._floats[band][self.day])
 
@@ -140,11 +138,9 @@ class MedianDays:
             self._keys[band, self.day] = 0
 
     def _go_on_in_floats(self, band: int) -> None:
-        before = self._keys[band, : self.day]
         made = np.full(self._keys.shape[1:], np.nan, dtype=np.float32)
-        if band in self._scales:
-            _, codes, scale, offset = self._scales[band]
-            made[: self.day] = keys_to_physical(before, codes, scale=scale, offset=offset)
+        if band in self._codings:
+            made[: self.day] = keys_to_physical(self._keys[band, : self.day], self._codings[band])
         self._floats[band] = made
 
     def compose(self, out: Array) -> None:
@@ -152,8 +148,7 @@ class MedianDays:
         for band in range(len(out)):
             if band in self._floats:
                 out[band] = compose_median(self._floats[band])
-            elif band in self._scales:
-                _, codes, scale, offset = self._scales[band]
-                compose_key_median(self._keys[band], codes, scale=scale, offset=offset, out=out[band])
+            elif band in self._codings:
+                compose_key_median(self._keys[band], self._codings[band], out[band])
             else:
                 out[band] = np.nan

@@ -64,19 +64,20 @@ class PlanReader:
 
 def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
     """Read every file's header once, many at a time; a crs that the scene states stands in for the file's."""
-    headers: dict[str, RasterInfo] = {}
-    files = [(s, a) for s in scenes for a in (*s.assets, *(s.mask.assets if s.mask else ()))]
-    paths = list(dict.fromkeys(a.path for _, a in files))
-    infos = dict(zip(paths, map_files(read_info, paths), strict=True))
-    for scene, asset in files:
-        if asset.path not in headers:
-            info = infos[asset.path]
-            if scene.crs:
-                info = replace(info, geobox=GeoBox(info.geobox.shape, info.geobox.affine, resolve_crs(scene.crs)))
-            if info.geobox.crs is None:
-                raise GridError(f"{asset.path} has no crs; state it in the recipe (crs: EPSG:... of the source)")
-            headers[asset.path] = info
-    return headers
+    owners: dict[str, Scene] = {}
+    for scene in scenes:
+        for asset in (*scene.assets, *(scene.mask.assets if scene.mask else ())):
+            owners.setdefault(asset.path, scene)
+
+    def read(path: str) -> RasterInfo:
+        info, crs = read_info(path), owners[path].crs
+        if crs:
+            info = replace(info, geobox=GeoBox(info.geobox.shape, info.geobox.affine, resolve_crs(crs)))
+        if info.geobox.crs is None:
+            raise GridError(f"{path} has no crs; state it in the recipe (crs: EPSG:... of the source)")
+        return info
+
+    return dict(zip(owners, map_files(read, owners), strict=True))
 
 
 def _band_files(scenes: Sequence[Scene], headers: Mapping[str, RasterInfo]) -> list[RasterInfo]:

@@ -71,6 +71,13 @@ def _to_lanes(values: ArrayLike, n_leading: int) -> Array:
     return np.ascontiguousarray(data).reshape(*data.shape[:n_leading], -1)
 
 
+def _rank(lanes: Array, pairs: NDArray[np.int64], percents: Sequence[float]) -> Array:
+    """Give percentiles (percent, pixel) of (day, pixel)."""
+    out = np.empty((len(percents), lanes.shape[1]), dtype=np.float32)
+    _quantiles(lanes, pairs, np.array(percents, dtype=np.float64) / 100, out)
+    return out
+
+
 def compose_percentiles(values: ArrayLike, percents: Sequence[float]) -> Array:
     """Compute percentiles over days, ignoring NaN, interpolated linearly (Hyndman and Fan 1996, type 7, numpy's default).
 
@@ -87,17 +94,13 @@ def compose_percentiles(values: ArrayLike, percents: Sequence[float]) -> Array:
     lanes = _to_lanes(values, 1)
     if not percents or not all(0 <= p <= 100 for p in percents):
         raise CubeError(f"percentiles are {list(percents)}; give at least one number from 0 to 100")
-    out = np.empty((len(percents), lanes.shape[1]), dtype=np.float32)
-    _quantiles(lanes, network(len(lanes)), np.array(percents, dtype=np.float64) / 100, out)
-    return out.reshape(len(percents), *np.shape(values)[1:])
+    return _rank(lanes, network(len(lanes)), percents).reshape(len(percents), *np.shape(values)[1:])
 
 
 def compose_median(values: ArrayLike) -> Array:
     """Compute the median over days, ignoring NaN: (day, ...) -> (...); of an even number the mean of the middle two."""
     lanes = _to_lanes(values, 1)
-    out = np.empty((1, lanes.shape[1]), dtype=np.float32)
-    _quantiles(lanes, network(len(lanes), n_ranked=len(lanes) // 2 + 1), np.array([0.5]), out)
-    return out.reshape(np.shape(values)[1:])
+    return _rank(lanes, network(len(lanes), n_ranked=len(lanes) // 2 + 1), (50,)).reshape(np.shape(values)[1:])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")

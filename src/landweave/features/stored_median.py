@@ -8,7 +8,7 @@ are in the same order, so that the median is found among the numbers in the file
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,13 +16,27 @@ from numpy.typing import NDArray
 
 from landweave.features.networks import network, sort_lanes
 
-__all__ = ["CodeRange", "compose_key_median", "find_code_range", "keys_to_physical", "write_keys"]
+__all__ = ["Coding", "compose_key_median", "find_coding", "keys_to_physical", "write_keys"]
 
 Keys = NDArray[np.uint16]
 """0 where there is no observation, else 1 + the distance of the stored value from the lowest one that is in range."""
 
-CodeRange = tuple[int, int]
-"""Lowest and highest stored value whose physical value is within its valid range."""
+
+class Coding(NamedTuple):
+    """What keys stand for; stored values of any type that agree in it have the same keys.
+
+    Attributes:
+        first: Lowest stored value whose physical value is within its valid range.
+        last: Highest.
+        scale: Physical value = stored * scale + offset.
+        offset: Likewise.
+    """
+
+    first: int
+    last: int
+    scale: float
+    offset: float
+
 
 
 _RUN = 32_768
@@ -31,8 +45,8 @@ _LANES = 256
 
 
 @lru_cache(maxsize=256)
-def find_code_range(dtype: np.dtype[Any], scale: float, offset: float, low: float, high: float) -> CodeRange | None:
-    """Find the stored values of a type of one or two bytes whose physical value lies within low..high.
+def find_coding(dtype: np.dtype[Any], scale: float, offset: float, low: float, high: float) -> Coding | None:
+    """Find how the stored values of a type of one or two bytes become keys: those whose physical value lies within low..high.
 
     Args:
         dtype: Type as stored.
@@ -42,8 +56,7 @@ def find_code_range(dtype: np.dtype[Any], scale: float, offset: float, low: floa
         high: Highest.
 
     Returns:
-        The first and the last of them; None where keys of 16 bits cannot tell them from a gap: another type, none in range,
-        or all 65536 of them.
+        None where keys of 16 bits cannot tell the values from a gap: another type, none in range, or all 65536 of them.
     """
     if dtype.kind not in "iu" or dtype.itemsize > 2:
         return None
@@ -53,7 +66,7 @@ def find_code_range(dtype: np.dtype[Any], scale: float, offset: float, low: floa
     good = codes[(low <= physical) & (physical <= high)]
     if not 0 < good.size < 65536:
         return None
-    return int(good[0]), int(good[-1])
+    return Coding(int(good[0]), int(good[-1]), scale, offset)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -93,7 +106,7 @@ def _write_keys(
 
 
 def write_keys(
-    stored: NDArray[Any], marker: Any, has_marker: bool, clear: NDArray[np.bool_], codes: CodeRange, keys: Keys
+    stored: NDArray[Any], marker: Any, has_marker: bool, clear: NDArray[np.bool_], coding: Coding, keys: Keys
 ) -> tuple[int, int]:  # fmt: skip
     """Write the keys of one day.
 
@@ -102,7 +115,7 @@ def write_keys(
         marker: The value that says nodata, in the same type.
         has_marker: Whether there is one.
         clear: Where there may be an observation (y, x); empty for everywhere.
-        codes: The values in range; see `find_code_range`.
+        coding: The values in range.
         keys: (y, x), written.
 
     Returns:
@@ -111,7 +124,7 @@ def write_keys(
     if not np.may_share_memory(stored, keys):
         np.copyto(keys, stored, casting="unsafe")
     bits = np.array(marker, dtype=stored.dtype).astype(np.uint16)[()]
-    seen, outside = _write_keys(keys, bits, has_marker, clear, *codes)
+    seen, outside = _write_keys(keys, bits, has_marker, clear, coding.first, coding.last)
     return seen, outside
 
 
@@ -141,21 +154,20 @@ def _medians(keys: Any, pairs: Any, shift: int, scale: float, offset: float, out
                 out[x0 + lane] = (upper + lower) * np.float32(0.5)
 
 
-def compose_key_median(keys: Keys, codes: CodeRange, *, scale: float, offset: float, out: NDArray[np.float32]) -> None:
+def compose_key_median(keys: Keys, coding: Coding, out: NDArray[np.float32]) -> None:
     """Compute the median over days of stored values; of an even number the mean of the middle two.
 
     Args:
         keys: (day, y, x), C order, by `write_keys`.
-        codes: The range that the keys count from.
-        scale: Physical value = stored * scale + offset.
-        offset: Likewise.
+        coding: What the keys stand for.
         out: float32 (y, x), C order, written; NaN where no day has an observation.
     """
     flat = keys.reshape(len(keys), -1)
-    _medians(flat, network(len(keys), n_ranked=len(keys) // 2 + 1), codes[0] - 1, scale, offset, out.reshape(-1))
+    pairs = network(len(keys), n_ranked=len(keys) // 2 + 1)
+    _medians(flat, pairs, coding.first - 1, coding.scale, coding.offset, out.reshape(-1))
 
 
-def keys_to_physical(keys: Keys, codes: CodeRange, *, scale: float, offset: float) -> NDArray[np.float32]:
+def keys_to_physical(keys: Keys, coding: Coding) -> NDArray[np.float32]:
     """Give the physical values that keys of any shape stand for; NaN where there is no observation."""
-    stored = keys.astype(np.int64) + (codes[0] - 1)
-    return np.where(keys == 0, np.float32(np.nan), (stored * scale + offset).astype(np.float32))
+    stored = keys.astype(np.int64) + (coding.first - 1)
+    return np.where(keys == 0, np.float32(np.nan), (stored * coding.scale + coding.offset).astype(np.float32))

@@ -161,8 +161,8 @@ def read_stored(
 ) -> Stored:  # fmt: skip
     """Read layers as `read_window` does, but leave validity to their markers where these say it all.
 
-    `room` (layer, y, x) is memory for whole numbers of two bytes that need no resampling: the values then lie there. Fresh
-    memory costs the system nearly as much as copying.
+    `room` (1, y, x) is memory for a single layer of whole numbers of two bytes that needs no resampling: the values then lie
+    there. Fresh memory costs the system nearly as much as copying.
     """
     if resampling not in METHODS:
         raise ValueError(f"no resampling named {resampling!r}; known: {', '.join(METHODS)}")
@@ -283,7 +283,7 @@ def _read_direct(
     if inside.height == 0 or inside.width == 0:
         return Stored(np.zeros(shape, dtype=src.dtypes[layers[0] - 1]), np.zeros(shape, dtype=bool))
     sizes: dict[str, Any] = {} if out_shape is None else {"out_shape": (len(layers), *out_shape)}
-    if room is not None and inside == window and all(src.dtypes[i - 1] in ("uint16", "int16") for i in layers):
+    if room is not None and inside == window and src.dtypes[layers[0] - 1] in ("uint16", "int16"):
         sizes = {"out": room.view(src.dtypes[layers[0] - 1])}
     data = src.src.read(layers, window=RioWindow(inside.col, inside.row, inside.width, inside.height), **sizes)
     if inside == window:
