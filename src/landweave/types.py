@@ -453,6 +453,20 @@ class Fold:
 # --- models --------------------------------------------------------------------------------------------------------------
 
 
+class BandStatistics(Document):
+    """How the bands of one input vary together in the training rows; finds bands that were exchanged.
+
+    Attributes:
+        mean: Mean of each band, physical units.
+        covariance: Covariance (band, band), divisor n - 1.
+        median_distance2: Median over the rows of the squared Mahalanobis distance to the mean.
+    """
+
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    median_distance2: float
+
+
 class ModelCard(Document):
     """What a model needs to be used safely; `card.json` in the model folder.
 
@@ -471,6 +485,7 @@ class ModelCard(Document):
         batch_shape: Fixed shape that kernels are called with, to keep results identical for any block size.
         p01: First percentile of each feature's training values, keyed by "<input>.<band>".
         p99: Last percentile likewise.
+        band_statistics: How the bands of each input vary together; inputs of one band or very many have none.
         n_samples: Training rows per class name.
         footprint: Training area as (west, south, east, north) degrees; None when it must not be told.
         dates: First and last training date (ISO).
@@ -494,6 +509,7 @@ class ModelCard(Document):
     batch_shape: tuple[int, ...] | None = None
     p01: dict[str, float] = Field(default_factory=dict)
     p99: dict[str, float] = Field(default_factory=dict)
+    band_statistics: dict[str, BandStatistics] = Field(default_factory=dict)
     n_samples: dict[str, int] = Field(default_factory=dict)
     footprint: tuple[float, float, float, float] | None = None
     dates: tuple[str, str] | None = None

@@ -10,6 +10,7 @@ from landweave.errors import ModelError
 from landweave.grid import make_geobox, to_coords
 from landweave.legend import Legend
 from landweave.models import check_inputs, check_legend
+from landweave.models.band_order import describe_bands
 from landweave.types import CubeSet, ModelCard, ModelInput
 
 DATES = ("2020-01-15", "2020-02-15", "2020-03-15")
@@ -56,6 +57,19 @@ def test_values_just_outside_the_span_are_a_warning():
     notes = check_inputs(make_card(), make_cube(scale=3.5))
     assert len(notes) == 2
     assert "Median of main.red is 0.35, the training data's 1st to 99th percentile is 0.02 to 0.3" in notes[0]
+
+
+def test_exchanged_bands_are_a_warning_that_names_them():
+    rng = np.random.default_rng(0)
+    red = rng.uniform(0.03, 0.2, 500)
+    trained = describe_bands(np.stack([red, 0.25 + red / 2 + rng.normal(0, 0.01, 500)], axis=1))
+    card = make_card(band_statistics={"main": trained}, p01={}, p99={})
+    cubes = make_cube()
+    assert check_inputs(card, cubes) == []
+    swapped = CubeSet({"main": cubes["main"].copy(data=cubes["main"].values[:, ::-1])}, cubes.geobox)
+    (note,) = check_inputs(card, swapped)
+    assert "look exchanged" in note
+    assert "nir for red, red for nir" in note
 
 
 def test_dates_may_be_off_by_half_a_step():

@@ -19,7 +19,7 @@ def two_stumps():
 
 def test_leaves_lead_to_themselves():
     walk = to_walk(*two_stumps())
-    np.testing.assert_array_equal(walk.nodes["child"], [1, 1, 2, 1, 1, 2])  # from the root of each tree
+    np.testing.assert_array_equal(walk.children, [1, 1, 2, 1, 1, 2])  # from the root of each tree
     np.testing.assert_array_equal(walk.codes, [0, 0, 1, 0, -1, -2])
 
 

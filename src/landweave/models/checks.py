@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from landweave.errors import ModelError
 from landweave.grid import Window, geobox_of, metres_per_pixel
 from landweave.legend import Legend, suggest_name
+from landweave.models.band_order import find_order
 from landweave.types import CubeSet, ModelCard, ModelInput
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def check_inputs(card: ModelCard, cubes: CubeSet) -> list[str]:
         cubes: The cube, with the steps of one season where the model is bound to a season.
 
     Returns:
-        Warnings, one sentence each: bands whose median lies outside the 1st to 99th percentile of the training data, optional
-        inputs that are absent, inputs whose resolution the training table did not state.
+        Warnings, one sentence each: bands whose median lies outside the 1st to 99th percentile of the training data, bands that
+        look exchanged, optional inputs that are absent, inputs whose resolution the training table did not state.
 
     Raises:
         ModelError: If a band is missing, the pixel size on the ground differs by more than a tenth, steps or dates differ, or
@@ -124,19 +125,30 @@ def _windows(shape: tuple[int, int]) -> list[Window]:
 def _check_values(card: ModelCard, cubes: CubeSet) -> list[str]:
     from landweave.cube import read_blocks  # heavy, and listing or loading models needs none of it
 
-    names = [i.name for i in card.inputs if i.name in cubes.cubes]
-    seen: dict[str, list[NDArray[np.float32]]] = {}
+    specs = [i for i in card.inputs if i.name in cubes.cubes]
+    seen: dict[str, list[NDArray[np.float32]]] = {i.name: [] for i in specs}
     for window in _windows((*cubes.geobox.shape,)):
-        for name, block in read_blocks(cubes, window, names=names).items():
-            values = np.moveaxis(block.interior, -3, 0)
-            for band, stack in zip((str(b) for b in cubes[name]["band"].values), values, strict=True):
-                seen.setdefault(f"{name}.{band}", []).append(stack[~np.isnan(stack)])
+        for name, block in read_blocks(cubes, window, names=list(seen)).items():
+            seen[name].append(np.moveaxis(block.interior, -3, -1).reshape(-1, block.interior.shape[-3]))
     notes = []
-    for key, parts in seen.items():
-        values = np.concatenate(parts)
-        if key in card.p01 and values.size:
-            notes += _compare_span(key, float(np.median(values)), card.p01[key], card.p99[key])
+    for spec in specs:
+        values = np.concatenate(seen[spec.name])
+        for band, column in zip(spec.bands, values.T, strict=True):
+            key, valid = f"{spec.name}.{band}", column[~np.isnan(column)]
+            if key in card.p01 and valid.size:
+                notes += _compare_span(key, float(np.median(valid)), card.p01[key], card.p99[key])
+        notes += _check_order(spec, card, values)
     return notes
+
+
+def _check_order(spec: ModelInput, card: ModelCard, values: NDArray[np.float32]) -> list[str]:
+    trained = card.band_statistics.get(spec.name)
+    order = find_order(trained, values) if trained is not None else None
+    if order is None:
+        return []
+    moved = [f"{spec.bands[at]} for {band}" for at, band in zip(order, spec.bands, strict=True) if spec.bands[at] != band]
+    return [f"The bands of {spec.name!r} look exchanged: values are much more like the training data with {', '.join(moved)}. "
+            "Check the order of layers or bands against the files."]  # fmt: skip
 
 
 def _compare_span(key: str, median: float, p01: float, p99: float) -> list[str]:

@@ -3,10 +3,10 @@
 A stored node is 12 bytes: threshold float32, child int32, feature int16, missing int16. Siblings stand side by side, so that
 the right child is `child + 1`. A leaf has feature -1 and child = class when pure, or -(row + 1) into the table of leaf values.
 
-For features without NaN the nodes are turned into `Walk` nodes, whose leaves lead to themselves: eight pixels can then go
-down a tree side by side without a branch, and the processor works on one while it waits for the memory of another. They
-compare whole numbers that are ordered like the float32 they stand for, which makes a step a comparison and an addition with
-carry.
+For features without NaN the nodes are turned into a `Walk`, whose leaves lead to themselves: a batch of pixels can then go down
+a tree level by level without a branch. The steps of one level do not depend on each other, so that the processor works on many
+pixels while it waits for the memory of one. Pixels that have reached a leaf are set aside every few levels. The steps compare
+whole numbers that are ordered like the float32 they stand for, which makes a step a comparison and an addition.
 """
 
 from __future__ import annotations
@@ -21,32 +21,37 @@ __all__ = ["NODE", "Walk", "sum_leaves", "sum_leaves_missing", "to_keys", "to_wa
 
 NODE = np.dtype([("threshold", "f4"), ("child", "i4"), ("feature", "i2"), ("missing", "i2")])
 """As stored; `missing` is 1 where NaN goes to the left child, 0 where it goes right."""
-SMALL = np.dtype([("threshold", "u4"), ("child", "u2"), ("feature", "u2")])
-"""As walked, where no tree has more than 65536 nodes: 8 bytes, child counted from the root of its tree."""
-LARGE = np.dtype([("threshold", "u4"), ("child", "u4"), ("feature", "u4")])
-"""As walked otherwise. All unsigned: numba need not look for negative indices."""
 
-BATCH = 128
-"""Pixels that pass through a tree together: their features and the tree stay in the first-level cache."""
-LANES = 8
+BATCH = 512
+"""Pixels that pass through a tree together: their features and the tree stay in the first- or second-level cache."""
+LEVELS = 3
+"""Levels between two looks at which pixels have reached a leaf."""
+_APART = 80
+"""Entries between arrays that are walked side by side: 4096 bytes apart, a load of one would wait for a store to the other."""
 STRIDE = 2
 """Trees between two looks at which pixels are decided."""
-_U = np.uint64
 
 
 class Walk(NamedTuple):
-    """Trees for features without NaN.
+    """Trees for features without NaN; an entry per node unless it says otherwise.
 
     Attributes:
-        nodes: SMALL or LARGE; a leaf has the largest threshold and itself as child.
-        codes: What each leaf stands for: class, or -(row + 1) of the table of leaf values.
+        thresholds: As `to_keys` gives them; the largest number in a leaf.
+        children: Left child, counted from the root of its tree; a leaf has itself. uint16 where no tree is larger, else uint32.
+        features: Which feature is compared.
+        codes: What a leaf stands for: class, or -(row + 1) of the table of leaf values.
         roots: First node of each tree.
+        levels: Levels of each tree to go before the first look at which pixels have reached a leaf: as many as a balanced tree
+            of as many leaves would have.
         values: Values (leaf, class) of the leaves that are not pure.
     """
 
-    nodes: NDArray[Any]
+    thresholds: NDArray[np.uint32]
+    children: NDArray[Any]
+    features: NDArray[np.uint16]
     codes: NDArray[np.int32]
     roots: NDArray[np.int64]
+    levels: NDArray[np.int64]
     values: NDArray[np.float64]
 
 
@@ -55,11 +60,13 @@ def to_walk(nodes: NDArray[Any], roots: NDArray[np.int64], values: NDArray[np.fl
     sizes = np.diff(np.append(roots, len(nodes)))
     first = np.repeat(roots, sizes)
     leaf = nodes["feature"] < 0
-    walk = np.empty(len(nodes), dtype=SMALL if sizes.max() <= 65536 else LARGE)
-    walk["threshold"] = np.where(leaf, np.uint32(0xFFFFFFFF), to_keys(nodes["threshold"]))
-    walk["child"] = np.where(leaf, np.arange(len(nodes)), nodes["child"]) - first
-    walk["feature"] = np.where(leaf, 0, nodes["feature"])
-    return Walk(walk, np.where(leaf, nodes["child"], 0).astype(np.int32), roots, values)
+    thresholds = np.where(leaf, np.uint32(0xFFFFFFFF), to_keys(nodes["threshold"]))
+    children = np.where(leaf, np.arange(len(nodes)), nodes["child"]) - first
+    children = children.astype(np.uint16 if sizes.max() <= 65536 else np.uint32)
+    features = np.where(leaf, 0, nodes["feature"]).astype(np.uint16)
+    codes = np.where(leaf, nodes["child"], 0).astype(np.int32)
+    levels = np.ceil(np.log2((sizes + 1) / 2)).astype(np.int64)
+    return Walk(thresholds, children, features, codes, roots, levels, values)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -79,54 +86,37 @@ def to_keys(values: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _step(nodes, at, keys, row):  # type: ignore[no-untyped-def]
-    node = nodes[at]
-    return _U(node.child) + _U(node.threshold < keys[row + _U(node.feature)])
+def _go_down(thresholds, children, features, keys, rows, at, n, n_levels):  # type: ignore[no-untyped-def]
+    """Take `n` pixels down some levels: `at` is the node of each, `rows` where its keys begin in the flat array."""
+    for _ in range(n_levels):
+        for i in range(n):
+            a = at[i]
+            is_right = np.uint32(thresholds[a] < keys[rows[i] + np.uint32(features[a])])
+            at[i] = np.uint32(children[a]) + is_right
 
 
 @numba.njit(nogil=True, cache=True)
-def _find_leaves(tree, keys, rows, n_rows, leaves):  # type: ignore[no-untyped-def]
-    """Find the leaf of `n_rows` pixels, whose keys begin at `rows` of the flat array; room for LANES more is needed."""
-    for j in range(n_rows, n_rows + LANES):
-        rows[j] = rows[n_rows - 1]
-    for j in range(0, n_rows, LANES):
-        r0 = rows[j + 0]
-        r1 = rows[j + 1]
-        r2 = rows[j + 2]
-        r3 = rows[j + 3]
-        r4 = rows[j + 4]
-        r5 = rows[j + 5]
-        r6 = rows[j + 6]
-        r7 = rows[j + 7]
-        a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = _U(0)
-        while True:  # two steps down, then a look whether the second one led anywhere
-            b0 = _step(tree, a0, keys, r0)
-            b1 = _step(tree, a1, keys, r1)
-            b2 = _step(tree, a2, keys, r2)
-            b3 = _step(tree, a3, keys, r3)
-            b4 = _step(tree, a4, keys, r4)
-            b5 = _step(tree, a5, keys, r5)
-            b6 = _step(tree, a6, keys, r6)
-            b7 = _step(tree, a7, keys, r7)
-            a0 = _step(tree, b0, keys, r0)
-            a1 = _step(tree, b1, keys, r1)
-            a2 = _step(tree, b2, keys, r2)
-            a3 = _step(tree, b3, keys, r3)
-            a4 = _step(tree, b4, keys, r4)
-            a5 = _step(tree, b5, keys, r5)
-            a6 = _step(tree, b6, keys, r6)
-            a7 = _step(tree, b7, keys, r7)
-            moved = (a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2) | (a3 ^ b3) | (a4 ^ b4) | (a5 ^ b5) | (a6 ^ b6) | (a7 ^ b7)
-            if moved == _U(0):
-                break
-        leaves[j + 0] = a0
-        leaves[j + 1] = a1
-        leaves[j + 2] = a2
-        leaves[j + 3] = a3
-        leaves[j + 4] = a4
-        leaves[j + 5] = a5
-        leaves[j + 6] = a6
-        leaves[j + 7] = a7
+def _find_leaves(  # type: ignore[no-untyped-def]
+    thresholds, children, features, n_levels, keys, rows, n_rows, leaves, at, which, begin
+):
+    """Find the leaf of `n_rows` pixels in one tree; `at`, `which` and `begin` are memory for as many pixels."""
+    at[:n_rows] = np.uint32(0)
+    _go_down(thresholds, children, features, keys, rows, at, n_rows, n_levels)
+    n_open = 0
+    for i in range(n_rows):
+        a = at[i]
+        leaves[i] = a
+        which[n_open], begin[n_open], at[n_open] = np.uint32(i), rows[i], a
+        n_open += int(np.uint32(children[a]) != a)
+    while n_open > 0:
+        _go_down(thresholds, children, features, keys, begin, at, n_open, LEVELS)
+        kept = 0
+        for j in range(n_open):
+            a, i = at[j], which[j]
+            leaves[i] = a
+            which[kept], begin[kept], at[kept] = i, begin[j], a
+            kept += int(np.uint32(children[a]) != a)
+        n_open = kept
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -139,19 +129,22 @@ def _add(sums, values, i, leaf):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _sum_leaves(bits, n_features, nodes, codes, roots, values, out):  # type: ignore[no-untyped-def]
+def _sum_leaves(bits, n_features, walk, out):  # type: ignore[no-untyped-def]
     n, keys = out.shape[0], np.empty(BATCH * n_features, np.uint32)
-    rows, leaves = np.empty(BATCH + LANES, np.uint64), np.empty(BATCH + LANES, np.uint64)
+    space = np.empty((5, BATCH + _APART), np.uint32)
+    rows, leaves, at, which, begin = space[0], space[1], space[2], space[3], space[4]
+    for i in range(BATCH):
+        rows[i] = np.uint32(i * n_features)
     for start in range(0, n, BATCH):
         size = min(BATCH, n - start)
         _write_keys(bits[start * n_features : (start + size) * n_features], keys)
-        for i in range(size):
-            rows[i] = _U(i * n_features)
-        for tree in range(roots.size):
-            _find_leaves(nodes[roots[tree] :], keys, rows, size, leaves)
-            own = codes[roots[tree] :]
+        for tree in range(walk.roots.size):
+            root = walk.roots[tree]
+            _find_leaves(walk.thresholds[root:], walk.children[root:], walk.features[root:], walk.levels[tree], keys, rows,
+                         size, leaves, at, which, begin)  # fmt: skip
+            own = walk.codes[root:]
             for i in range(size):
-                _add(out, values, start + i, own[leaves[i]])
+                _add(out, walk.values, start + i, own[leaves[i]])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -184,26 +177,29 @@ def _keep_open(sums, which, rows, n_open, rest):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _vote_early(bits, n_features, nodes, codes, roots, values, out):  # type: ignore[no-untyped-def]
-    n, n_trees, keys = out.size, roots.size, np.empty(BATCH * n_features, np.uint32)
-    sums, which = np.empty((BATCH, values.shape[1])), np.empty(BATCH, np.int64)
-    rows, leaves = np.empty(BATCH + LANES, np.uint64), np.empty(BATCH + LANES, np.uint64)
+def _vote_early(bits, n_features, walk, out):  # type: ignore[no-untyped-def]
+    n, n_trees, keys = out.size, walk.roots.size, np.empty(BATCH * n_features, np.uint32)
+    sums, open_px = np.empty((BATCH, walk.values.shape[1])), np.empty(BATCH, np.int64)
+    space = np.empty((5, BATCH + _APART), np.uint32)
+    rows, leaves, at, which, begin = space[0], space[1], space[2], space[3], space[4]
     for start in range(0, n, BATCH):
         size = min(BATCH, n - start)
         sums[:] = 0.0
         n_open = size
         _write_keys(bits[start * n_features : (start + size) * n_features], keys)
         for i in range(size):
-            which[i] = i
-            rows[i] = _U(i * n_features)
+            open_px[i] = i
+            rows[i] = np.uint32(i * n_features)
         for tree in range(n_trees):
-            _find_leaves(nodes[roots[tree] :], keys, rows, n_open, leaves)
-            own = codes[roots[tree] :]
+            root = walk.roots[tree]
+            _find_leaves(walk.thresholds[root:], walk.children[root:], walk.features[root:], walk.levels[tree], keys, rows,
+                         n_open, leaves, at, which, begin)  # fmt: skip
+            own = walk.codes[root:]
             for j in range(n_open):
-                _add(sums, values, which[j], own[leaves[j]])
+                _add(sums, walk.values, open_px[j], own[leaves[j]])
             rest = n_trees - tree - 1
             if 0 < rest <= n_trees // 2 and rest % STRIDE == 0:
-                n_open = _keep_open(sums, which, rows, n_open, rest)
+                n_open = _keep_open(sums, open_px, rows, n_open, rest)
                 if n_open == 0:
                     break
         for i in range(size):
@@ -241,7 +237,7 @@ def sum_leaves(features: NDArray[np.float32], walk: Walk) -> NDArray[np.float64]
         Sums (pixel, class).
     """
     out = np.zeros((features.shape[0], walk.values.shape[1]))
-    _sum_leaves(_bits(features), features.shape[1], walk.nodes, walk.codes, walk.roots, walk.values, out)
+    _sum_leaves(_bits(features), features.shape[1], walk, out)
     return out
 
 
@@ -260,5 +256,5 @@ def vote_early(features: NDArray[np.float32], walk: Walk) -> NDArray[np.int64]:
     The result equals the first maximum of `sum_leaves(features, walk) / n_trees` for every pixel, ties included.
     """
     out = np.empty(features.shape[0], dtype=np.int64)
-    _vote_early(_bits(features), features.shape[1], walk.nodes, walk.codes, walk.roots, walk.values, out)
+    _vote_early(_bits(features), features.shape[1], walk, out)
     return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 import landweave
 from landweave.errors import ModelError
+from landweave.models.band_order import describe_inputs
 from landweave.models.inputs import prepare_features
 from landweave.models.options import ModelOptions
 from landweave.models.predictor import PixelModel
 from landweave.models.registry import FitContext, ModelFamily, get_model
-from landweave.types import ModelCard, Progress, SampleTable, coarsen_footprint
+from landweave.types import ModelCard, ModelInput, Progress, SampleTable, coarsen_footprint
 
 __all__ = ["fit_model", "train_model"]
 
@@ -199,21 +200,28 @@ def _make_card(samples: SampleTable, rows: _Rows, family: ModelFamily, options: 
     counts = np.bincount(rows.target, minlength=len(samples.legend))
     return _plain_card(samples, family, options).model_copy(update={
         "p01": low, "p99": high,
+        "band_statistics": describe_inputs({spec.name: values for spec, values in _band_values(samples, rows.usable)}),
         "n_samples": {name: int(n) for name, n in zip(samples.legend.names, counts, strict=True)},
         "footprint": _footprint(samples, rows.usable), "dates": _dates(samples, rows.usable),
         "lineage": {"options": options.model_dump(mode="json"), "versions": _versions(family)},
     })  # fmt: skip
 
 
-def _band_spans(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[dict[str, float], dict[str, float]]:
-    """Give the 1st and 99th percentile of each band over rows and steps, keyed "<input>.<band>"."""
-    flat, low, high, at = samples.to_features()[usable], {}, {}, 0
+def _band_values(samples: SampleTable, usable: NDArray[np.bool_]) -> Iterator[tuple[ModelInput, NDArray[np.float32]]]:
+    """Give the values (row and step, band) of each input."""
+    flat, at = samples.to_features()[usable], 0
     for spec in samples.inputs:
         width = len(spec.feature_names)
-        series = flat[:, at : at + width].reshape(len(flat), -1, len(spec.bands))
+        yield spec, flat[:, at : at + width].reshape(-1, len(spec.bands))
         at += width
+
+
+def _band_spans(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[dict[str, float], dict[str, float]]:
+    """Give the 1st and 99th percentile of each band over rows and steps, keyed "<input>.<band>"."""
+    low, high = {}, {}
+    for spec, series in _band_values(samples, usable):
         for b, band in enumerate(spec.bands):
-            values = series[:, :, b]
+            values = series[:, b]
             values = values[~np.isnan(values)]
             if values.size:
                 p01, p99 = np.percentile(values.astype(np.float64), [1, 99])

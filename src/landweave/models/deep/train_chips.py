@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import landweave
 from landweave.cube import make_inputs
 from landweave.errors import ModelError
+from landweave.models.band_order import describe_inputs
 from landweave.models.chip_model import ChipModel, make_chip_model
 from landweave.models.deep.chip_batches import ChipBatches, collate, score_chips
 from landweave.models.deep.chip_options import ChipParams, read_params
@@ -32,7 +33,7 @@ from landweave.models.deep.trainer import FitResult, fit_network, training
 from landweave.models.deep.warm_start import pack_weights, start_from
 from landweave.models.options import ModelOptions
 from landweave.models.registry import ChipContext, ModelFamily, get_model
-from landweave.types import CubeSet, ModelCard, ModelInput, Progress, Season
+from landweave.types import BandStatistics, CubeSet, ModelCard, ModelInput, Progress, Season
 
 __all__ = ["ChipTraining", "TrainedChips", "train_chips"]
 
@@ -83,12 +84,13 @@ class TrainedChips:
 
 @dataclass(frozen=True)
 class _Statistics:
-    """Per input: mean, standard deviation, first and last percentile of each band over valid pixels."""
+    """Per input, over valid pixels: mean, standard deviation, first and last percentile of each band; their covariance."""
 
     mean: dict[str, NDArray[np.float64]]
     std: dict[str, NDArray[np.float64]]
     p01: dict[str, NDArray[np.float64]]
     p99: dict[str, NDArray[np.float64]]
+    together: dict[str, BandStatistics]
 
 
 def train_chips(
@@ -242,6 +244,7 @@ def _measure(sampler: ChipSampler) -> _Statistics:
     return _Statistics(
         {n: v.mean(axis=0) for n, v in found.items()}, {n: np.maximum(v.std(axis=0), 1e-6) for n, v in found.items()},
         {n: np.percentile(v, 1, axis=0) for n, v in found.items()}, {n: np.percentile(v, 99, axis=0) for n, v in found.items()},
+        describe_inputs(found),
     )  # fmt: skip
 
 
@@ -308,7 +311,7 @@ def _make_card(
         model=family.name, title=family.title, params=family.complete(options.params), inputs=sampler.inputs,
         classes=legend.to_dicts(), missing="mask", min_valid_steps=options.min_valid_steps,
         p01={f"{n}.{b}": float(statistics.p01[n][k]) for n, b, k in names},
-        p99={f"{n}.{b}": float(statistics.p99[n][k]) for n, b, k in names},
+        p99={f"{n}.{b}": float(statistics.p99[n][k]) for n, b, k in names}, band_statistics=statistics.together,
         n_samples={name: int(n) for name, n in zip(legend.names, counts, strict=True)},
         footprint=_footprint(sampler.sources), dates=_dates(sampler.sources), licence=setting.licence,
         metrics={k: dict(v) for k, v in (setting.metrics or {}).items()},
