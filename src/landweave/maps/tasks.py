@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from landweave.cube import read_blocks
 from landweave.errors import MapError
 from landweave.grid import Window
 from landweave.legend import Legend
+from landweave.maps._summaries import summarise
 from landweave.maps.guide import card_ranges, guide_from_blocks
 from landweave.maps.smoothing import SmoothOptions, smooth_proba
 from landweave.models.sets import SetRule
@@ -248,49 +248,9 @@ def summarise_proba(proba: NDArray[np.float32], legend: Legend, *, products: Seq
     uncertainty = np.empty((2, n_px if "uncertainty" in products else 0), dtype=np.uint8)
     table = np.array([*legend.codes, legend.nodata], dtype=legend.dtype)
     log_k = math.log(n_classes) if n_classes > 1 else 1.0
-    n_wrong = _summarise(flat, table, log_k, codes[0], quantised, uncertainty)
+    n_wrong = summarise(flat, table, log_k, codes[0], quantised, uncertainty)
     if n_wrong:
         raise MapError(f"model gave probabilities outside 0..1 (or NaN in some classes only) in {n_wrong} pixels of a block; "
                        "a model must give numbers that sum to 1, or NaN in every class")  # fmt: skip
     made = {"map": codes, "proba": quantised, "uncertainty": uncertainty}
     return {name: made[name].reshape(-1, height, width) for name in products}
-
-
-@numba.njit(nogil=True, cache=True)
-def _summarise(  # type: ignore[no-untyped-def]
-    proba, table, log_k, codes, quantised, uncertainty
-):  # pragma: no cover (compiled)
-    n_classes, n_px = proba.shape
-    n_wrong = 0
-    for i in range(n_px):
-        best, first, second, entropy = -1, -1.0, -1.0, 0.0
-        n_nan = 0
-        for k in range(n_classes):
-            p = np.float64(proba[k, i])
-            if np.isnan(p):
-                n_nan += 1
-                continue
-            if p < -1e-4 or p > 1.0001:
-                n_wrong += 1
-            if p > first:
-                best, second, first = k, first, p
-            elif p > second:
-                second = p
-            if p > 0.0:
-                entropy -= p * math.log(p)
-        is_nodata = n_nan == n_classes
-        if n_nan > 0 and not is_nodata:
-            n_wrong += 1
-        codes[i] = table[n_classes] if is_nodata else table[best]
-        if quantised.shape[1] > 0:
-            for k in range(n_classes):
-                quantised[k, i] = 255 if is_nodata else np.uint8(_quantise(np.float64(proba[k, i])))
-        if uncertainty.shape[1] > 0:
-            uncertainty[0, i] = 255 if is_nodata else np.uint8(_quantise(entropy / log_k))
-            uncertainty[1, i] = 255 if is_nodata else np.uint8(_quantise(first - max(second, 0.0)))
-    return n_wrong
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _quantise(value):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
-    return np.rint(250.0 * min(max(value, 0.0), 1.0))
