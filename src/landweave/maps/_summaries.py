@@ -1,7 +1,7 @@
 """Kernel of what is told of every pixel's probabilities: class, quantised probabilities, entropy, margin.
 
-Receives probabilities; fills arrays of whole numbers. Pixels pass class by class in tiles of `LANES`, so that the compiler fills
-its vector registers with pixels; the logarithm is our own for the same reason, and gives the same on every machine.
+Receives probabilities; fills arrays of whole numbers. Pixels pass class by class in tiles of `LANES`, so that the compiler
+fills its vector registers with pixels; the logarithm is our own for the same reason, and gives the same on every machine.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def summarise(
         log_k: Natural logarithm of the number of classes, 1 for a single class.
         codes: (pixel,), written: code of the most probable class, the first among equals.
         quantised: uint8 (class, pixel), written: round(250 p), 255 where nodata; (class, 0) where not wanted.
-        uncertainty: uint8 (2, pixel), written: entropy over log_k, and the best probability less the second best, times 250; (2,
-            0) where not wanted.
+        uncertainty: uint8 (2, pixel), written: entropy over log_k, and the best probability less the second best, times 250;
+            (2, 0) where not wanted.
 
     Returns:
         Number of pixels with a probability outside 0..1, or with NaN in some classes only.
