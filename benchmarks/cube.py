@@ -6,8 +6,9 @@ The full size is --side 2048. A stack of COGs (deflated uint16, 512 px blocks; s
 made in a temporary folder first. Contenders:
 
 - composite: `decode` reads every block of every COG into memory and does nothing else; `ours-median` goes from the COGs to the
-  median composite through `load_cube`; `xarray-dask` takes `median(dim="time", skipna=True)` of the stack in memory against
-  our kernel on the same array (two threads each).
+  median composite through `load_cube`, in blocks of 1024 px, as maps read cubes (`write_cube` takes larger ones);
+  `xarray-dask` takes `median(dim="time", skipna=True)` of the stack in memory against our kernel on the same array (two
+  threads each).
 - series, per pixel and band, on pixels of the same stack: the per-pixel scipy way (Weiszfeld with numpy and scipy's cdist;
   Whittaker by scipy.sparse's spsolve; harmonic by scipy.optimize.least_squares with Huber's loss at the scale that ours
   found) on a sample, and ours on all; and compiled peers (hdstats, vam.whittaker, whittaker-eilers) where the interpreter
@@ -94,7 +95,7 @@ def decode(scenes: list[Scene], workers: int) -> int:
         return sum(pool.map(read, [a.path for s in scenes for a in s.assets]))
 
 
-def compose_all(scenes: list[Scene], workers: int, options: CubeOptions, block: int = 512) -> np.ndarray:
+def compose_all(scenes: list[Scene], workers: int, options: CubeOptions, block: int = 1024) -> np.ndarray:
     """From the COGs to the cube in memory, by blocks in threads."""
     cube = load_cube(scenes, options=options)["main"]
     out = np.empty(cube.shape, dtype=np.float32)
