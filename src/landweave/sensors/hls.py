@@ -13,8 +13,9 @@ FMASK_BITS = {"cirrus": 0, "cloud": 1, "adjacent": 2, "cloud_shadow": 3, "snow":
 
 _SOURCE = (
     "bands and bits of Fmask (bit 0, cirrus, is reserved and unused): Earth Engine catalogue, NASA/HLS/HLSL30/v002 and "
-    "HLSS30/v002 (doi:10.5067/HLS/HLSL30.002, HLSS30.002); scale, offset and -9999 are nominal, as the files state them in "
-    "their tags, not confirmed against the HLS Product User Guide; centres and widths: those of the instruments"
+    "HLSS30/v002 (doi:10.5067/HLS/HLSL30.002, HLSS30.002); x 10000, -9999 and 255 of Fmask: as the files state them in "
+    "their tags, and as the data card of hls-classification (huggingface.co, ZiyunPOLYU) repeats them from HLS v2 files; "
+    "centres and widths: those of the instruments"
 )
 # common name -> HLS's name of the OLI band
 _L30 = {"coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "nir": "B05", "swir16": "B06", "swir22": "B07"}

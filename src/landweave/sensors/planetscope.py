@@ -11,7 +11,7 @@ _SOURCE = (
     "SuperDove: Planet's table of centres and widths (443 (20), 490 (50), 531 (36), ...), as repeated in public code; edges: "
     "Planet support, '8-band asset: band order, wavelengths, and metadata'; PS2: 455-515, 500-590, 590-670, 780-860 nm after "
     "Planet's docs (PS2.SD, 464-517, 547-585, 650-682, 846-888 nm, has no table here); band names, 0 is blank, UDM2: "
-    "docs.planet.com, PSScene; x 10000 of surface reflectance is nominal, not confirmed against Planet's specification"
+    "docs.planet.com, PSScene; x 10000: Planet support, 'How is the Surface Reflectance product provided?'"
 )
 # common name, Planet's name, centre nm, width nm
 _EIGHT = (

@@ -10,22 +10,22 @@ __all__ = ["BANDS_SOURCE", "SCL_CLASSES", "SCL_CLEAR", "SCL_NAMES", "make_optica
 # common name, band, centre nm, width nm, resolution m; of Sentinel-2A. Centres of 2B: 442.3, 492.1, 559.0, 665.0, 703.8, 739.1,
 # 779.7, 833.0, 864.0, 943.2, 1610.4, 2185.7: at most 3.3 nm away but for B12 (16.7 nm)
 _TABLE = (
-    ("coastal", "B01", 442.7, 20.0, 60.0),
-    ("blue", "B02", 492.7, 65.0, 10.0),
-    ("green", "B03", 559.8, 35.0, 10.0),
-    ("red", "B04", 664.6, 30.0, 10.0),
-    ("rededge071", "B05", 704.1, 14.0, 20.0),
-    ("rededge075", "B06", 740.5, 14.0, 20.0),
-    ("rededge078", "B07", 782.8, 19.0, 20.0),
-    ("nir", "B08", 832.8, 105.0, 10.0),
+    ("coastal", "B01", 442.7, 21.0, 60.0),
+    ("blue", "B02", 492.7, 66.0, 10.0),
+    ("green", "B03", 559.8, 36.0, 10.0),
+    ("red", "B04", 664.6, 31.0, 10.0),
+    ("rededge071", "B05", 704.1, 15.0, 20.0),
+    ("rededge075", "B06", 740.5, 15.0, 20.0),
+    ("rededge078", "B07", 782.8, 20.0, 20.0),
+    ("nir", "B08", 832.8, 106.0, 10.0),
     ("nir08", "B8A", 864.7, 21.0, 20.0),
-    ("nir09", "B09", 945.1, 19.0, 60.0),
-    ("swir16", "B11", 1613.7, 90.0, 20.0),
-    ("swir22", "B12", 2202.4, 174.0, 20.0),
+    ("nir09", "B09", 945.1, 20.0, 60.0),
+    ("swir16", "B11", 1613.7, 91.0, 20.0),
+    ("swir22", "B12", 2202.4, 175.0, 20.0),
 )
 BANDS_SOURCE = (
-    "centres of S2A and S2B: data card of Major TOM Core-S2L1C, which repeats ESA's table (blue 492.4 nm there); widths are "
-    "nominal, within 1 nm of ESA's (21, 66, 36, 31, ...), and not confirmed against SentiWiki"
+    "centres of S2A and S2B: data card of Major TOM Core-S2L1C, which repeats ESA's table (blue 492.4 nm there); widths: S2A, "
+    "ESA's table as the documentation of gee_acolite repeats it (21, 66, 36, 31, ...)"
 )
 """Where centres and widths of MSI come from."""
 
