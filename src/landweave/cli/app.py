@@ -33,7 +33,7 @@ from landweave.cli import (
     stages,
     tuning,
 )
-from landweave.cli.show import print_error, print_line
+from landweave.cli.show import WarningHandler, forget_warnings, print_error, print_line
 from landweave.errors import LandweaveError
 
 app = typer.Typer(
@@ -87,7 +87,10 @@ def _options(
 ) -> None:
     global _debug
     _debug = debug
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
+    else:
+        logging.basicConfig(level=logging.WARNING, handlers=[WarningHandler()])
     logging.getLogger("rasterio").setLevel(logging.ERROR)  # its errors reach the user as ours, with the file named
 
 
@@ -107,6 +110,7 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and give the exit code."""
+    forget_warnings()
     try:
         result = app(args=args, standalone_mode=False)
         code = result if isinstance(result, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -108,6 +109,25 @@ def print_error(message: str) -> None:
         err.print(f"[bold red]error:[/] {escape(line)}" if i == 0 else f"       {escape(line)}", soft_wrap=True)
 
 
+_warned: set[str] = set()
+
+
+def forget_warnings() -> None:
+    """Begin a new command, whose warnings are all new."""
+    _warned.clear()
+
+
 def print_warning(message: str) -> None:
-    """Print a warning on stderr."""
+    """Print a warning on stderr, once however often it is told in a command."""
+    if message in _warned:
+        return
+    _warned.add(message)
     err.print(f"[bold yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
+class WarningHandler(logging.Handler):
+    """Shows what the library logs as the warnings of the command line, at once."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        print_warning(record.getMessage())

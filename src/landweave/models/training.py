@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from landweave.models.registry import FitContext, ModelFamily, get_model
 from landweave.types import ModelCard, ModelInput, Progress, SampleTable, coarsen_footprint
 
 __all__ = ["fit_model", "train_model"]
+
+_log = logging.getLogger(__name__)
 
 LARGE = 1_000_000
 """Values of training features above which trees are grown on all cores; the forest is the same, small ones only lose time."""
@@ -62,7 +65,11 @@ def train_model(
         samples = samples.select((samples.frame["purpose"] != "reference").to_numpy())
     family = find_family(options)
     rows = _usable_rows(samples, options)
-    model = _fit(samples, rows, family, options, _make_card(samples, rows, family, options), progress=progress)
+    card = _make_card(samples, rows, family, options)
+    absent = [name for name, n in card.n_samples.items() if n == 0]
+    if absent:
+        _log.warning("no usable training row of %s: the model never maps it", ", ".join(absent))
+    model = _fit(samples, rows, family, options, card, progress=progress)
     extra: dict[str, Any] = {"licence": licence, "metrics": {k: dict(v) for k, v in (metrics or {}).items()}}
     if no_locations and model.card.footprint is not None:
         extra["footprint"] = coarsen_footprint(model.card.footprint)
