@@ -121,20 +121,14 @@ class ForestEngine:
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Average the leaf values; equal to scikit-learn's `predict_proba` to the last bit."""
-        from landweave.models.kernels import sum_leaves, sum_leaves_missing
+        from landweave.models.kernels import sum_leaves
 
-        if np.isnan(features).any():
-            sums = sum_leaves_missing(features, self.nodes, self.roots, self.values)
-        else:
-            sums = sum_leaves(features, self._walk)
-        return sums / len(self.roots)
+        return sum_leaves(features, self._walk) / len(self.roots)
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give the most probable column without visiting trees that cannot change it."""
         from landweave.models.kernels import vote_early
 
-        if np.isnan(features).any():
-            return np.asarray(self.predict_proba(features).argmax(axis=1))
         return vote_early(features, self._walk)
 
 

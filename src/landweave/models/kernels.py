@@ -3,10 +3,10 @@
 A stored node is 12 bytes: threshold float32, child int32, feature int16, missing int16. Siblings stand side by side, so that
 the right child is `child + 1`. A leaf has feature -1 and child = class when pure, or -(row + 1) into the table of leaf values.
 
-For features without NaN the nodes are turned into a `Walk`, whose leaves lead to themselves: a batch of pixels can then go down
-a tree level by level without a branch. The steps of one level do not depend on each other, so that the processor works on many
-pixels while it waits for the memory of one. Pixels that have reached a leaf are set aside every few levels. The steps compare
-whole numbers that are ordered like the float32 they stand for, which makes a step a comparison and an addition.
+To predict, the nodes are turned into a `Walk`, whose leaves lead to themselves: a batch of pixels can then go down a tree
+level by level without a branch. The steps of one level do not depend on each other, so that the processor works on many pixels
+while it waits for the memory of one. Pixels that have reached a leaf are set aside every few levels. The steps compare whole
+numbers that are ordered like the float32 they stand for, which makes a step a comparison and an addition.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NODE", "Walk", "sum_leaves", "sum_leaves_missing", "to_keys", "to_walk", "vote_early"]
+__all__ = ["NODE", "Walk", "sum_leaves", "to_keys", "to_walk", "vote_early"]
 
 NODE = np.dtype([("threshold", "f4"), ("child", "i4"), ("feature", "i2"), ("missing", "i2")])
 """As stored; `missing` is 1 where NaN goes to the left child, 0 where it goes right."""
@@ -28,15 +28,18 @@ LEVELS = 3
 """Levels between two looks at which pixels have reached a leaf."""
 _APART = 80
 """Entries between arrays that are walked side by side: 4096 bytes apart, a load of one would wait for a store to the other."""
+_NAN = np.uint32(0xFFFFFFFF)
+"""Key of NaN, above that of infinity."""
 STRIDE = 2
 """Trees between two looks at which pixels are decided."""
 
 
 class Walk(NamedTuple):
-    """Trees for features without NaN; an entry per node unless it says otherwise.
+    """Trees to walk down; an entry per node unless it says otherwise.
 
     Attributes:
-        thresholds: As `to_keys` gives them; the largest number in a leaf.
+        thresholds: As `to_keys` gives them; the largest number in a leaf. A larger key goes right.
+        limits: The largest key that may go right: below that of NaN where NaN goes left.
         children: Left child, counted from the root of its tree; a leaf has itself. uint16 where no tree is larger, else uint32.
         features: Which feature is compared.
         codes: What a leaf stands for: class, or -(row + 1) of the table of leaf values.
@@ -47,6 +50,7 @@ class Walk(NamedTuple):
     """
 
     thresholds: NDArray[np.uint32]
+    limits: NDArray[np.uint32]
     children: NDArray[Any]
     features: NDArray[np.uint16]
     codes: NDArray[np.int32]
@@ -60,48 +64,58 @@ def to_walk(nodes: NDArray[Any], roots: NDArray[np.int64], values: NDArray[np.fl
     sizes = np.diff(np.append(roots, len(nodes)))
     first = np.repeat(roots, sizes)
     leaf = nodes["feature"] < 0
-    thresholds = np.where(leaf, np.uint32(0xFFFFFFFF), to_keys(nodes["threshold"]))
+    thresholds = np.where(leaf, _NAN, to_keys(nodes["threshold"]))
+    limits = np.where(nodes["missing"] == 1, _NAN - np.uint32(1), _NAN)
     children = np.where(leaf, np.arange(len(nodes)), nodes["child"]) - first
     children = children.astype(np.uint16 if sizes.max() <= 65536 else np.uint32)
     features = np.where(leaf, 0, nodes["feature"]).astype(np.uint16)
     codes = np.where(leaf, nodes["child"], 0).astype(np.int32)
     levels = np.ceil(np.log2((sizes + 1) / 2)).astype(np.int64)
-    return Walk(thresholds, children, features, codes, roots, levels, values)
+    return Walk(thresholds, limits, children, features, codes, roots, levels, values)
 
 
 @numba.njit(nogil=True, cache=True)
 def _write_keys(bits, keys):  # type: ignore[no-untyped-def]  # numba gives the types
-    """Turn the bits of float32 values (no NaN) into whole numbers of the same order; 0 and -0 are the same."""
-    sign = np.uint32(0x80000000)
+    """Turn the bits of float32 values into whole numbers of the same order; 0 and -0 are the same. Tells whether any is NaN."""
+    sign, infinity, n_nan = np.uint32(0x80000000), np.uint32(0x7F800000), 0
     for i in range(bits.size):
         b = bits[i] if bits[i] != sign else np.uint32(0)
-        keys[i] = ~b if b >= sign else b | sign
+        is_nan = (b & ~sign) > infinity
+        n_nan += int(is_nan)
+        keys[i] = _NAN if is_nan else ~b if b >= sign else b | sign
+    return n_nan > 0
 
 
 def to_keys(values: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Give whole numbers that are ordered like float32 values (no NaN)."""
+    """Give whole numbers that are ordered like float32 values, NaN last."""
     keys = np.empty(values.size, dtype=np.uint32)
     _write_keys(_bits(values), keys)
     return keys
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _go_down(thresholds, children, features, keys, rows, at, n, n_levels):  # type: ignore[no-untyped-def]
+def _go_down(thresholds, limits, children, features, keys, has_nan, rows, at, n, n_levels):  # type: ignore[no-untyped-def]
     """Take `n` pixels down some levels: `at` is the node of each, `rows` where its keys begin in the flat array."""
     for _ in range(n_levels):
-        for i in range(n):
-            a = at[i]
-            is_right = np.uint32(thresholds[a] < keys[rows[i] + np.uint32(features[a])])
-            at[i] = np.uint32(children[a]) + is_right
+        if has_nan:
+            for i in range(n):
+                a = at[i]
+                key = keys[rows[i] + np.uint32(features[a])]
+                at[i] = np.uint32(children[a]) + np.uint32((thresholds[a] < key) & (key <= limits[a]))
+        else:
+            for i in range(n):
+                a = at[i]
+                is_right = np.uint32(thresholds[a] < keys[rows[i] + np.uint32(features[a])])
+                at[i] = np.uint32(children[a]) + is_right
 
 
 @numba.njit(nogil=True, cache=True)
 def _find_leaves(  # type: ignore[no-untyped-def]
-    thresholds, children, features, n_levels, keys, rows, n_rows, leaves, at, which, begin
+    thresholds, limits, children, features, n_levels, keys, has_nan, rows, n_rows, leaves, at, which, begin
 ):
     """Find the leaf of `n_rows` pixels in one tree; `at`, `which` and `begin` are memory for as many pixels."""
     at[:n_rows] = np.uint32(0)
-    _go_down(thresholds, children, features, keys, rows, at, n_rows, n_levels)
+    _go_down(thresholds, limits, children, features, keys, has_nan, rows, at, n_rows, n_levels)
     n_open = 0
     for i in range(n_rows):
         a = at[i]
@@ -109,7 +123,7 @@ def _find_leaves(  # type: ignore[no-untyped-def]
         which[n_open], begin[n_open], at[n_open] = np.uint32(i), rows[i], a
         n_open += int(np.uint32(children[a]) != a)
     while n_open > 0:
-        _go_down(thresholds, children, features, keys, begin, at, n_open, LEVELS)
+        _go_down(thresholds, limits, children, features, keys, has_nan, begin, at, n_open, LEVELS)
         kept = 0
         for j in range(n_open):
             a, i = at[j], which[j]
@@ -137,11 +151,11 @@ def _sum_leaves(bits, n_features, walk, out):  # type: ignore[no-untyped-def]
         rows[i] = np.uint32(i * n_features)
     for start in range(0, n, BATCH):
         size = min(BATCH, n - start)
-        _write_keys(bits[start * n_features : (start + size) * n_features], keys)
+        has_nan = _write_keys(bits[start * n_features : (start + size) * n_features], keys)
         for tree in range(walk.roots.size):
             root = walk.roots[tree]
-            _find_leaves(walk.thresholds[root:], walk.children[root:], walk.features[root:], walk.levels[tree], keys, rows,
-                         size, leaves, at, which, begin)  # fmt: skip
+            _find_leaves(walk.thresholds[root:], walk.limits[root:], walk.children[root:], walk.features[root:],
+                         walk.levels[tree], keys, has_nan, rows, size, leaves, at, which, begin)  # fmt: skip
             own = walk.codes[root:]
             for i in range(size):
                 _add(out, walk.values, start + i, own[leaves[i]])
@@ -186,14 +200,14 @@ def _vote_early(bits, n_features, walk, out):  # type: ignore[no-untyped-def]
         size = min(BATCH, n - start)
         sums[:] = 0.0
         n_open = size
-        _write_keys(bits[start * n_features : (start + size) * n_features], keys)
+        has_nan = _write_keys(bits[start * n_features : (start + size) * n_features], keys)
         for i in range(size):
             open_px[i] = i
             rows[i] = np.uint32(i * n_features)
         for tree in range(n_trees):
             root = walk.roots[tree]
-            _find_leaves(walk.thresholds[root:], walk.children[root:], walk.features[root:], walk.levels[tree], keys, rows,
-                         n_open, leaves, at, which, begin)  # fmt: skip
+            _find_leaves(walk.thresholds[root:], walk.limits[root:], walk.children[root:], walk.features[root:],
+                         walk.levels[tree], keys, has_nan, rows, n_open, leaves, at, which, begin)  # fmt: skip
             own = walk.codes[root:]
             for j in range(n_open):
                 _add(sums, walk.values, open_px[j], own[leaves[j]])
@@ -206,22 +220,6 @@ def _vote_early(bits, n_features, walk, out):  # type: ignore[no-untyped-def]
             out[start + i] = _first_best(sums[i], n_trees)
 
 
-@numba.njit(nogil=True, cache=True)
-def _sum_leaves_missing(features, nodes, roots, values, out):  # type: ignore[no-untyped-def]
-    n = out.shape[0]
-    for start in range(0, n, BATCH):
-        for tree in range(roots.size):
-            for i in range(start, min(start + BATCH, n)):
-                at = roots[tree]
-                feature = nodes[at].feature
-                while feature >= 0:
-                    x = features[i, feature]
-                    left = nodes[at].missing == 1 if np.isnan(x) else x <= nodes[at].threshold
-                    at = nodes[at].child + (0 if left else 1)
-                    feature = nodes[at].feature
-                _add(out, values, i, nodes[at].child)
-
-
 def _bits(features: NDArray[np.float32]) -> NDArray[np.uint32]:
     return np.ascontiguousarray(features, dtype=np.float32).ravel().view(np.uint32)
 
@@ -230,7 +228,7 @@ def sum_leaves(features: NDArray[np.float32], walk: Walk) -> NDArray[np.float64]
     """Add up the leaf values of every tree, in the order of the trees.
 
     Args:
-        features: (pixel, feature), C order, no NaN.
+        features: (pixel, feature), C order; NaN goes the way that each node states.
         walk: The trees.
 
     Returns:
@@ -238,15 +236,6 @@ def sum_leaves(features: NDArray[np.float32], walk: Walk) -> NDArray[np.float64]
     """
     out = np.zeros((features.shape[0], walk.values.shape[1]))
     _sum_leaves(_bits(features), features.shape[1], walk, out)
-    return out
-
-
-def sum_leaves_missing(
-    features: NDArray[np.float32], nodes: NDArray[Any], roots: NDArray[np.int64], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Add up the leaf values where features may hold NaN, which goes the way that each stored node states."""
-    out = np.zeros((features.shape[0], values.shape[1]))
-    _sum_leaves_missing(features, nodes, roots, values, out)
     return out
 
 
