@@ -77,7 +77,7 @@ def _read_headers(scenes: Sequence[Scene]) -> dict[str, RasterInfo]:
             raise GridError(f"{path} has no crs; state it in the recipe (crs: EPSG:... of the source)")
         return info
 
-    return dict(zip(owners, map_files(read, owners), strict=True))
+    return dict(zip(owners, map_files(read, owners, paths=owners), strict=True))
 
 
 def _band_files(scenes: Sequence[Scene], headers: Mapping[str, RasterInfo]) -> list[RasterInfo]:

@@ -60,7 +60,8 @@ def probe_plan(plan: CubePlan, bands: Mapping[str, Band], headers: Mapping[str, 
     if not wanted:  # a cube of indices alone: look at the bands that they are made of
         wanted = list(plan.stored)
     parts = [(picture, window, steps) for picture, window in take_pictures(bare, headers) for steps in _share_files(bare)]
-    map_files(lambda part: read_plan(part[0], part[1], steps=part[2], bands=wanted, count=count), parts)
+    map_files(lambda part: read_plan(part[0], part[1], steps=part[2], bands=wanted, count=count), parts,
+              paths=headers)  # fmt: skip
     if not any(count.seen.values()):
         _find_valid(bare, wanted)
     notes = []

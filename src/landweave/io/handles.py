@@ -29,8 +29,9 @@ __all__ = ["RasterHandle", "close_rasters", "gdal_cache", "map_files", "read_wit
 
 S = TypeVar("S")
 T = TypeVar("T")
-_AT_A_TIME = 4
-"""Files asked for together where only headers or small parts are read."""
+_AT_A_TIME, _REMOTE_AT_A_TIME = 2, 8
+"""Files asked for together where only headers or small parts are read. Opening a local file holds Python's lock for most of its
+time, so that more threads only wait for each other; a server takes its time whoever waits."""
 _MOST = 512
 """Handles kept open at most; each takes about 120 kB."""
 
@@ -214,15 +215,21 @@ def gdal_cache(size: int) -> Iterator[None]:
         set_gdal_config("GDAL_CACHEMAX", before)
 
 
-def map_files(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
+def map_files(work: Callable[[S], T], items: Iterable[S], *, paths: Iterable[str]) -> list[T]:
     """Do something with many files, several at a time, since opening one waits for the disk or for a server.
 
     The first error, in the order of the items, is raised.
+
+    Args:
+        work: Done with each item.
+        items: One file each, or several.
+        paths: The files; more are asked for together where some of them are remote.
     """
     given = list(items)
     if len(given) < 2:
         return [work(one) for one in given]
-    with ThreadPoolExecutor(min(_AT_A_TIME, len(given))) as pool:
+    at_a_time = _REMOTE_AT_A_TIME if any(remote.is_remote(p) for p in paths) else _AT_A_TIME
+    with ThreadPoolExecutor(min(at_a_time, len(given))) as pool:
         return list(pool.map(work, given))
 
 
