@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from landweave.cube import open_cube
 from landweave.errors import ModelError
 from landweave.grid import Window
 from landweave.maps import MapOptions, open_map, predict_map
-from landweave.models import DistillOptions, distil_model, load_model, save_model
+from landweave.models import DistillOptions, Runtime, bind_runtime, distil_model, load_model, save_model
 
 pytest.importorskip("torch")
 OPTIONS = DistillOptions(hidden=(16,), n_pixels=1000, block_px=8, epochs=150, held_out=0.3)
@@ -57,6 +59,17 @@ def test_saved_student_gives_the_same_bits(distilled, teacher, tmp_path, rng):
     loaded = load_model(save_model(distilled.model, tmp_path / "small"))
     assert np.array_equal(loaded.predict_features(rows), distilled.model.predict_features(rows))
     assert np.array_equal(loaded.predict_features(rows)[:7], loaded.predict_features(rows[:7]))
+
+
+def test_its_onnx_file_is_the_same_network_and_runs_where_another_runtime_is_asked_for(distilled, cubes, rng):
+    engine = distilled.model.engine
+    rows = rng.normal(0.2, 0.1, (500, len(distilled.model.card.features))).astype(np.float32)
+    np.testing.assert_allclose(engine.as_onnx.predict_proba(rows), engine.predict_proba(rows), atol=1e-4)
+    bound = bind_runtime(distilled.model, Runtime("openvino"))
+    assert bound.engine.kind == "onnx"
+    assert bound.engine.runtime.name == "openvino"
+    with pytest.raises(ModelError, match="differ by"):
+        replace(engine, biases=engine.biases + np.float32(0.1) * np.arange(len(engine.biases), dtype=np.float32)).check(rows)
 
 
 def test_same_seed_gives_the_same_student(teacher, cubes, distilled):

@@ -20,11 +20,14 @@ from landweave.grid import Window, split_blocks
 from landweave.io.files import sha256_json
 from landweave.models.deep import load_deep
 from landweave.models.inputs import gather_features, prepare_features
-from landweave.models.onnx_engine import OnnxEngine
 from landweave.models.predictor import PixelModel
 from landweave.types import CubeSet, MissingPolicy, Options, Progress, ProgressEvent
 
 __all__ = ["ClassAgreement", "DistillOptions", "Distillation", "distil_model"]
+
+
+_CHECKED = 2000
+"""Rows on which the kernel is compared with the exported network."""
 
 
 class DistillOptions(Options):
@@ -117,9 +120,8 @@ def distil_model(
     pixels = _draw_pixels(teacher, cubes, options, missing, progress)
     held_out = _hold_out(pixels.block, options)
     _check_enough(pixels, held_out)
-    content = module.train_student(pixels.features, pixels.proba, held_out, options, progress)
-    engine = OnnxEngine(content, pixels.proba.shape[1])
-    engine.check()
+    engine = module.train_student(pixels.features, pixels.proba, held_out, options, progress)
+    engine.check(pixels.features[held_out][:_CHECKED])
     found = engine.predict_proba(pixels.features[held_out])
     wanted = pixels.proba[held_out]
     same = found.argmax(axis=1) == wanted.argmax(axis=1)

@@ -63,6 +63,7 @@ _homes = {
     "svm": "landweave.models.svm",
     "catboost": "landweave.models.families.catboost",
     "onnx": "landweave.models.onnx_engine",
+    "small-network": "landweave.models.small_network",
 }
 """Kinds of engine of this package; the module registers its loader when it is imported."""
 

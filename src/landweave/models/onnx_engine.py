@@ -1,4 +1,4 @@
-"""The engine of networks that look at one row of features at a time: series networks, distilled models.
+"""The engine of networks that look at one row of features at a time: those for series.
 
 The network's file has one input `features`, float32 (row, feature) as `inputs.prepare_features` gives them, and one output
 `proba`, float32 (row, column); rows may be any number.
@@ -19,7 +19,7 @@ from landweave.errors import ModelError
 from landweave.models.engines import Weights, register_engine
 from landweave.models.sessions import ONNXRUNTIME, Runtime, TensorInfo, inspect_network, open_session
 
-__all__ = ["OnnxEngine"]
+__all__ = ["OnnxEngine", "check_finite"]
 
 BATCH = 1024
 """Rows computed at once, always: rounding may depend on the shape. The last rows of a call are filled up with zeros."""
@@ -70,7 +70,7 @@ class OnnxEngine:
         proba = np.empty((len(features), self.n_columns))
         for start, made in self._run(features):
             proba[start : start + len(made)] = made
-        _check_finite(proba, features)
+        check_finite(proba, features)
         return proba
 
     def predict_column(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -84,7 +84,7 @@ class OnnxEngine:
         best = np.empty(len(features), dtype=np.int64)
         for start, made in self._run(features):
             if not find_first_best(made, best[start : start + len(made)]):
-                _check_finite(made, features[start : start + len(made)])
+                check_finite(made, features[start : start + len(made)])
         return best
 
     def _run(self, features: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -116,7 +116,12 @@ class OnnxEngine:
         return engine
 
 
-def _check_finite(proba: NDArray[np.floating[Any]], features: NDArray[np.float32]) -> None:
+def check_finite(proba: NDArray[np.floating[Any]], features: NDArray[np.float32]) -> None:
+    """Check what a network gave (row, column) for features (row, feature).
+
+    Raises:
+        ModelError: If something is NaN or infinite; tells in how many rows and from what.
+    """
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1))
     if wrong.size:
         row = features[wrong[0]]

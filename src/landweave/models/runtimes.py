@@ -13,6 +13,7 @@ from landweave.models.ensemble import Ensemble
 from landweave.models.onnx_engine import OnnxEngine
 from landweave.models.predictor import PixelModel
 from landweave.models.sessions import ONNXRUNTIME, Runtime
+from landweave.models.small_network import SmallNetworkEngine
 from landweave.types import Augment, Predictor
 
 __all__ = ["bind_runtime"]
@@ -37,7 +38,8 @@ def bind_runtime(model: Predictor, runtime: Runtime, *, augment: Augment | None 
         return replace(model, members=tuple(bind_runtime(m, runtime, augment=augment) for m in model.members))
     if augment is not None:
         raise ModelError(f"model {model.card.model} works on single pixels, which have nothing to turn; leave augment out")
-    if isinstance(model, PixelModel) and isinstance(model.engine, OnnxEngine):
-        return replace(model, engine=replace(model.engine, runtime=runtime))
+    if isinstance(model, PixelModel) and isinstance(model.engine, OnnxEngine | SmallNetworkEngine):
+        engine = model.engine if isinstance(model.engine, OnnxEngine) else model.engine.as_onnx
+        return replace(model, engine=replace(engine, runtime=runtime))
     raise ModelError(f"model {model.card.model} is no network, so that no runtime ({runtime.name}, {runtime.precision}, "
                      f"{runtime.device}) computes it; leave runtime, precision and device out")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The student of a distilled model: a small perceptron that learns a teacher's probabilities, as an ONNX file."""
+"""The student of a distilled model: a small perceptron that learns a teacher's probabilities, as arrays and an ONNX file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from landweave.models.deep.export import check_parity, export_rows
 from landweave.models.deep.options import TrainOptions
 from landweave.models.deep.trainer import Batch, fit_network, training
+from landweave.models.small_network import SmallNetworkEngine
 from landweave.types import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class _Rows:
 def train_student(
     features: NDArray[np.float32], proba: NDArray[np.float32], held_out: NDArray[np.bool_], options: DistillOptions,
     progress: Progress | None,
-) -> bytes:  # fmt: skip
+) -> SmallNetworkEngine:  # fmt: skip
     """Train a student and export it.
 
     The loss is the cross-entropy to the teacher's probabilities (Hinton et al. 2015, arXiv:1503.02531, at temperature 1). A
@@ -95,7 +96,7 @@ def train_student(
         progress: Told of every epoch.
 
     Returns:
-        An ONNX file: `features` (row, feature) to `proba` (row, class).
+        The network as arrays, with its ONNX file: `features` (row, feature) to `proba` (row, class).
     """
     rows = np.flatnonzero(~held_out)
     chosen = np.random.default_rng([options.seed, 3]).permutation(rows)
@@ -119,4 +120,5 @@ def train_student(
     exported = _Probabilities(student)
     content = export_rows(exported, features.shape[1])
     check_parity(exported, content, features[judge][:2000])
-    return content
+    layers = [(m.weight.detach().numpy(), m.bias.detach().numpy()) for m in student.layers if isinstance(m, nn.Linear)]
+    return SmallNetworkEngine.from_layers(content, mean, scale, layers)
