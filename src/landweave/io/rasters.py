@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -333,13 +335,20 @@ def _halves(w: Window) -> tuple[tuple[Window, Window], int]:
     return (Window(w.row, w.col, w.height, half), Window(w.row, w.col + half, w.height, w.width - half)), 2
 
 
+@lru_cache(maxsize=16)
+def _plan_nearest(crs: CRS, transform: Affine, geobox: GeoBox, window: Window) -> Any:
+    """Plan where the pixels of a window lie in a file; a cube's files mostly share their grid."""
+    from landweave.io import _resample
+
+    return _resample.plan_sampling(_resample.make_pixel_map(crs, transform, geobox), window, "nearest")
+
+
 def _read_decimated(
     src: RasterHandle, layers: list[int], geobox: GeoBox, window: Window, nodata: float | None, src_crs: Any
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     from landweave.io import _resample
 
-    pixel_map = _resample.make_pixel_map(_crs_given(src, src_crs), src.transform, geobox)
-    sampling = _resample.plan_sampling(pixel_map, window, "nearest")
+    sampling = _plan_nearest(_crs_given(src, src_crs), src.transform, geobox, window)
     inside = sampling.source.clip(src.shape)
     if inside.height == 0 or inside.width == 0:
         shape = (len(layers), window.height, window.width)
