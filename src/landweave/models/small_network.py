@@ -18,6 +18,7 @@ __all__ = ["SmallNetworkEngine"]
 TOLERANCE = 1e-4
 """Largest difference of a probability between the kernel and the ONNX file."""
 Floats = NDArray[np.float32]
+_ARRAYS = ("mean", "scale", "sizes", "weights", "biases")
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,12 @@ class SmallNetworkEngine:
 
     def to_weights(self) -> Weights:
         """Give the arrays and the ONNX file."""
-        names = ("mean", "scale", "sizes", "weights", "biases")
-        return Weights({name: getattr(self, name) for name in names}, {"model.onnx": self.content})
+        return Weights({name: getattr(self, name) for name in _ARRAYS}, {"model.onnx": self.content})
 
     @classmethod
     def from_weights(cls, weights: Weights) -> SmallNetworkEngine:
         """Build from what `to_weights` gave."""
-        arrays: dict[str, Any] = {name: weights.arrays[name] for name in ("mean", "scale", "sizes", "weights", "biases")}
+        arrays: dict[str, Any] = {name: weights.arrays[name] for name in _ARRAYS}
         return cls(weights.blobs["model.onnx"], **arrays)
 
 

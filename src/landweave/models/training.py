@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,11 +203,12 @@ def _plain_card(samples: SampleTable, family: ModelFamily, options: ModelOptions
 
 
 def _make_card(samples: SampleTable, rows: _Rows, family: ModelFamily, options: ModelOptions) -> ModelCard:
-    low, high = _band_spans(samples, rows.usable)
+    bands = list(_band_values(samples, rows.usable))
+    low, high = _band_spans(bands)
     counts = np.bincount(rows.target, minlength=len(samples.legend))
     return _plain_card(samples, family, options).model_copy(update={
         "p01": low, "p99": high,
-        "band_statistics": describe_inputs({spec.name: values for spec, values in _band_values(samples, rows.usable)}),
+        "band_statistics": describe_inputs({spec.name: values for spec, values in bands}),
         "n_samples": {name: int(n) for name, n in zip(samples.legend.names, counts, strict=True)},
         "footprint": _footprint(samples, rows.usable), "dates": _dates(samples, rows.usable),
         "lineage": {"options": options.model_dump(mode="json"), "versions": _versions(family)},
@@ -223,10 +224,10 @@ def _band_values(samples: SampleTable, usable: NDArray[np.bool_]) -> Iterator[tu
         at += width
 
 
-def _band_spans(samples: SampleTable, usable: NDArray[np.bool_]) -> tuple[dict[str, float], dict[str, float]]:
+def _band_spans(bands: Sequence[tuple[ModelInput, NDArray[np.float32]]]) -> tuple[dict[str, float], dict[str, float]]:
     """Give the 1st and 99th percentile of each band over rows and steps, keyed "<input>.<band>"."""
     low, high = {}, {}
-    for spec, series in _band_values(samples, usable):
+    for spec, series in bands:
         for b, band in enumerate(spec.bands):
             values = series[:, b]
             values = values[~np.isnan(values)]
